@@ -1,0 +1,37 @@
+"""What all nouns have in common: frozen, closed, and written to disk in one canonical form."""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+JSON = Any
+"""A parsed JSON value. mypy cannot say more about what a stranger's server sends."""
+
+
+class Noun(BaseModel):
+    """Frozen data with no room for members that nobody declared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    def line(self) -> str:
+        """The canonical JSON text of this noun, on one line."""
+        return canonical(self.model_dump(mode="json", by_alias=True))
+
+
+def canonical(value: JSON) -> str:
+    """Canonical JSON: sorted keys, no blanks, UTF-8, no floats (ValueError), so that equal data are equal bytes."""
+    _refuse_floats(value)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _refuse_floats(value: JSON) -> None:
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, float):
+            raise ValueError(f"A float cannot be written canonically: {one!r}.")
+        if isinstance(one, dict):
+            waiting.extend(one.values())
+        elif isinstance(one, list | tuple):
+            waiting.extend(one)
