@@ -1,5 +1,6 @@
 """What all nouns have in common: frozen, closed, and written to disk in one canonical form."""
 
+import hashlib
 import json
 from typing import Any
 
@@ -17,6 +18,10 @@ class Noun(BaseModel):
     def line(self) -> str:
         """The canonical JSON text of this noun, on one line."""
         return canonical(self.model_dump(mode="json", by_alias=True))
+
+    def fingerprint(self) -> str:
+        """SHA-256, as 64 hex digits, of the canonical text: what counts is the content, not how a file lays it out."""
+        return hashlib.sha256(self.line().encode()).hexdigest()
 
 
 def canonical(value: JSON) -> str:

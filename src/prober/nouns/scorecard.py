@@ -26,6 +26,7 @@ class Counts(Noun):
     refuted: int = 0
     untested: int = 0
     not_applicable: int = Field(default=0, description="Not part of asked: the precondition was not declared.")
+    not_permitted: int = Field(default=0, description="Not part of asked: this run had no permit to find out.")
 
 
 class FamilyScore(Noun):
@@ -61,7 +62,7 @@ class Fix(Noun):
 
 
 class ProfileScore(Noun):
-    """The capability profile of one run."""
+    """The capability profile of one provider. `unknown_reasons` covers what is untested and what is not permitted."""
 
     model: str
     version: str
@@ -90,23 +91,44 @@ class CriterionScore(Noun):
 
     id: str
     title: str
+    block: str
+    weight: int
+    core: bool
+    extension: bool
+    precondition: bool
     applies: bool
     not_applicable_because: str | None = None
-    level: Interval
+    level: Interval | None = Field(description="None where the criterion does not apply.")
     state: str = Field(description="For example 'L2', 'L2+?', '?' or 'n/a'.")
     requirements: tuple[RequirementScore, ...]
     next_step: str | None = None
 
 
+class WorkflowScore(Noun):
+    """One workflow: the level that its criteria reach together, by the roll-up of its own."""
+
+    id: str = Field(description="The ids of its criteria without their last part, for example S8.WF.VC.")
+    title: str
+    level: Interval | None = Field(description="None where the workflow does not apply.")
+    state: str
+    criteria: tuple[str, ...]
+
+
 class BlockScore(Noun):
-    """One block: 25 times the weighted mean of its levels, rounded once (half to even)."""
+    """One block: 25 times the weighted mean of its levels, rounded once (half to even).
+
+    Extensions and preconditions are outside everything but `extension_points`.
+    """
 
     id: str
     title: str
-    points: Interval
-    applicable: int
-    known: int
-    floor: int = Field(description="The highest level that all core criteria of the block surely reach.")
+    points: Interval | None = Field(description="None where nothing that counts applies.")
+    extension_points: Interval | None = Field(default=None, description="The same mean over the extensions alone.")
+    applicable: int = Field(description="Criteria that count for the points.")
+    known: int = Field(description="Those of them whose state is not '?'.")
+    floor: int | None = Field(
+        description="The highest level that all core criteria of the block surely reach; None without core criteria."
+    )
 
 
 class GateScore(Noun):
@@ -126,9 +148,10 @@ class MaturityScore(Noun):
     version: str
     disclaimer: str
     label: str | None = None
-    points: Interval
+    points: Interval | None
     coverage: dict[str, int] = Field(description="Percent of applicable weight by kind of knowledge; sums to 100.")
     blocks: tuple[BlockScore, ...]
+    workflows: tuple[WorkflowScore, ...] = ()
     criteria: tuple[CriterionScore, ...]
     gates: tuple[GateScore, ...]
 
@@ -150,7 +173,7 @@ class Scorecard(Noun):
     subjects: tuple[str, ...]
     runs: tuple[str, ...]
     as_of: str
-    environment: str
+    environment: str = Field(description="Of the runs that decide: the production ones where there are any.")
     models: dict[str, str] = Field(description="Digest of each model, by id.")
     profile: ProfileScore | None
     maturity: MaturityScore | None
