@@ -11,7 +11,8 @@ from prober.nouns.sheet import WhoActs
 Level = Literal[1, 2, 3, 4]
 Mode = Literal["O", "C", "J", "W", "A"]
 Observability = Literal["full", "partial", "none"]
-NormStatus = Literal["blog", "in_force", "proposed", "expired", "ours"]
+NormStatus = Literal["blog", "published", "in_force", "final", "proposed", "expired", "ours"]
+"""`published`: a guide or standard, no law by itself. `final`: a rule that is made but binds only from a later day."""
 
 
 class Is(Noun):
@@ -127,7 +128,16 @@ class Criterion(Noun):
     applies: str = Field(description="When it applies, in words.")
     applies_if: dict[str, list[str | bool]] = Field(
         default_factory=dict,
-        description="Fact of the provider file -> values under which it applies; a fact not given means it applies.",
+        description="Fact of the provider file -> values under which it applies; a fact not given means it applies. "
+        "A fact that is a list fits if any of its members does. Every fact named must fit.",
+    )
+    applies_from: dict[str, int] = Field(
+        default_factory=dict,
+        description="Number of the provider file -> the least value with which it applies; not given means it applies.",
+    )
+    presumed: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="Fact of `applies_if` -> countries in which it is taken to fit, whatever the provider file says.",
     )
     modes: tuple[Mode, ...]
     document: str = Field(description="The least document that counts, or '-' where only probes count.")
