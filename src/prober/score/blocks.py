@@ -1,0 +1,144 @@
+"""From levels to points: blocks, workflows, the total and the coverage, in exact fractions rounded once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import get_args
+
+from prober.nouns.model import Block
+from prober.nouns.scorecard import BlockScore, Interval, WorkflowScore
+from prober.score import workflows
+from prober.score.levels import Judged, Knowledge, state_of
+
+KINDS: tuple[Knowledge, ...] = get_args(Knowledge)
+PER_LEVEL = 25
+
+
+@dataclass(frozen=True)
+class Points:
+    """Points between 0 and 100, exact."""
+
+    low: Fraction
+    high: Fraction
+
+    def rounded(self) -> Interval:
+        """To integers, half to even."""
+        return Interval(low=round(self.low), high=round(self.high))
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What the levels add up to."""
+
+    points: Interval | None
+    blocks: tuple[BlockScore, ...]
+    workflows: tuple[WorkflowScore, ...]
+
+
+def add_up(blocks: Sequence[Block], judged: Sequence[Judged]) -> Totals:
+    """Blocks and total. A block, or a workflow, in which nothing that counts applies hands its share to the others."""
+    lines: list[BlockScore] = []
+    shares: list[tuple[int, Points]] = []
+    seen: list[WorkflowScore] = []
+    for block in blocks:
+        inside = [one for one in judged if one.criterion.block == block.id]
+        counting = [one for one in inside if counts(one)]
+        points = mean(_weighed(counting))
+        if block.id == workflows.BLOCK:
+            rolled = _workflows(inside)
+            seen.extend(rolled)
+            weighty = {workflows.workflow_of(one.criterion.id) for one in counting if one.criterion.weight}
+            points = mean((1, one.level) for one in rolled if one.level and one.id in weighty)
+        if points is not None:
+            shares.append((block.weight, points))
+        lines.append(_block(block, inside, counting, points))
+    total = _mean_of_points(shares)
+    return Totals(total.rounded() if total else None, tuple(lines), tuple(seen))
+
+
+def counts(judged: Judged) -> bool:
+    """Whether a criterion counts for points, floors and coverage: it applies, and is no extension or precondition."""
+    return judged.score.applies and not judged.criterion.extension and not judged.criterion.precondition
+
+
+def mean(weighed: Iterable[tuple[int, Interval]]) -> Points | None:
+    """25 times the weighted mean of levels; None where the weights sum to nothing."""
+    return _mean_of_points(
+        (weight, Points(Fraction(PER_LEVEL * level.low), Fraction(PER_LEVEL * level.high))) for weight, level in weighed
+    )
+
+
+def coverage(judged: Sequence[Judged]) -> dict[str, int]:
+    """Percent of the weight that counts, by how it is known; the integers sum to 100 by largest remainders.
+
+    A criterion's weight is split evenly over those of its requirements that were not left out as not applicable. A
+    requirement that is true or false is known by what decided it; where no requirement is left the weight is unknown.
+    """
+    shares: dict[Knowledge, Fraction] = dict.fromkeys(KINDS, Fraction(0))
+    for one in judged:
+        if counts(one):
+            known = one.knowledge or ("unknown",)
+            for kind in known:
+                shares[kind] += Fraction(one.criterion.weight, len(known))
+    if not any(shares.values()):
+        shares["unknown"] = Fraction(1)
+    return {str(kind): percent for kind, percent in hundredths(shares).items()}
+
+
+def hundredths(shares: Mapping[Knowledge, Fraction]) -> dict[Knowledge, int]:
+    """Shares as whole percents that sum to 100: largest remainders first, ties in the order given."""
+    total = sum(shares.values(), Fraction(0))
+    exact = {kind: Fraction(100 * share, total) for kind, share in shares.items()}
+    whole = {kind: share.numerator // share.denominator for kind, share in exact.items()}
+    by_remainder = sorted(exact, key=lambda kind: whole[kind] - exact[kind])
+    for kind in by_remainder[: 100 - sum(whole.values())]:
+        whole[kind] += 1
+    return whole
+
+
+def _block(block: Block, inside: Sequence[Judged], counting: Sequence[Judged], points: Points | None) -> BlockScore:
+    extensions = [one for one in inside if one.criterion.extension and not one.criterion.precondition]
+    beside = mean(_weighed(extensions))
+    core = [one.score.level.low for one in counting if one.criterion.core and one.score.level]
+    return BlockScore(
+        id=block.id,
+        title=block.title,
+        points=points.rounded() if points else None,
+        extension_points=beside.rounded() if beside else None,
+        applicable=len(counting),
+        known=sum(one.score.state != "?" for one in counting),
+        floor=min(core, default=None),
+    )
+
+
+def _workflows(inside: Sequence[Judged]) -> tuple[WorkflowScore, ...]:
+    grouped: dict[str, list[Judged]] = {}
+    for one in inside:
+        grouped.setdefault(workflows.workflow_of(one.criterion.id), []).append(one)
+    return tuple(_workflow(workflow, members) for workflow, members in grouped.items())
+
+
+def _workflow(workflow: str, members: Sequence[Judged]) -> WorkflowScore:
+    level = workflows.roll_up(workflow, {one.score.id: one.score.level for one in members if one.score.level})
+    return WorkflowScore(
+        id=workflow,
+        title=workflows.title_of(workflow),
+        level=level,
+        state=state_of(level, refuted=level.high == 0) if level else "n/a",
+        criteria=tuple(one.score.id for one in members),
+    )
+
+
+def _weighed(judged: Iterable[Judged]) -> list[tuple[int, Interval]]:
+    return [(one.criterion.weight, one.score.level) for one in judged if one.score.level]
+
+
+def _mean_of_points(shares: Iterable[tuple[int, Points]]) -> Points | None:
+    held = list(shares)
+    weight = sum(share for share, _ in held)
+    if not weight:
+        return None
+    return Points(
+        Fraction(sum(share * points.low for share, points in held), weight),
+        Fraction(sum(share * points.high for share, points in held), weight),
+    )

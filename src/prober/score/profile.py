@@ -1,0 +1,175 @@
+"""The FHIR capability profile: how many things were asked and what became of them, as counts and never as a stage."""
+
+import re
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from prober.nouns.evidence import Exchange
+from prober.nouns.finding import Cell, Finding, Outcome, Reason
+from prober.nouns.model import CapabilityProfile, MaturityModel
+from prober.nouns.run import REASON_FOR_PERMIT
+from prober.nouns.scorecard import Counts, FamilyScore, Fix, Gap, ProfileScore
+from prober.nouns.sheet import Effort, Sheet
+from prober.score.scope import ScoredRun, cells_of, outcome_of, sentences
+
+Fate = Literal["shown", "refuted", "untested", "not_permitted", "not_applicable"]
+
+NEEDS_PERMIT = frozenset(REASON_FOR_PERMIT.values())
+OF_OUTCOME: dict[Outcome, Fate] = {"present": "shown", "absent": "refuted", "not_applicable": "not_applicable"}
+EFFORTS: tuple[Effort, ...] = ("low", "medium", "high")
+MOST_FIXES = 3
+
+TOLD = ("accept", "origin", "prefer", "if-none-match", "if-modified-since")
+"""The request headers that a reader needs to see the same answer; every other one stays out of the command."""
+WEB_ADDRESS = re.compile(r"https?://[^\s/?#@]+([/?#]\S*)?")
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One atomic thing that was asked, and what became of it."""
+
+    fate: Fate
+    reason: Reason | None = None
+
+
+def profile(
+    model: CapabilityProfile,
+    runs: Sequence[ScoredRun],
+    sheets: Mapping[str, Sheet],
+    maturity: MaturityModel | None,
+) -> ProfileScore:
+    """The counts per family and together, the gap, the reasons of what stayed unknown, and the fixes."""
+    families = []
+    everything: list[Thing] = []
+    for family in model.families:
+        things = [thing for run in runs for probe in family.probes for thing in asked_of(run.by_probe.get(probe))]
+        everything.extend(things)
+        families.append(FamilyScore(id=family.id, title=family.title, counts=counted(things), probes=family.probes))
+    counts = counted(everything)
+    return ProfileScore(
+        model=model.id,
+        version=model.version,
+        headline=headline(counts),
+        counts=counts,
+        families=tuple(families),
+        gap=gap(runs),
+        unknown_reasons=dict(sorted(Counter(one.reason for one in everything if one.reason).items())),
+        fixes=fixes(runs, sheets, maturity),
+    )
+
+
+def headline(counts: Counts) -> str:
+    """The profile in one sentence, over what this run's permits could decide."""
+    things = "thing" if counts.asked == 1 else "things"
+    return (
+        f"Asked {counts.asked} {things}: {counts.shown} shown, {counts.refuted} refuted, "
+        f"{counts.untested} could not be tested."
+    )
+
+
+def asked_of(finding: Finding | None) -> tuple[Thing, ...]:
+    """The atomic things of a finding: its matrix cells where it has some, else the finding itself."""
+    cells = cells_of(finding)
+    if cells:
+        return tuple(_of_cell(cell) for cell in cells)
+    outcome, reason = outcome_of(finding)
+    return (_unknown(reason) if outcome == "unknown" else Thing(OF_OUTCOME[outcome]),)
+
+
+def counted(things: Iterable[Thing]) -> Counts:
+    """How many of each fate; what needs a permit that this run did not have is not part of what was asked."""
+    fates = Counter(one.fate for one in things)
+    return Counts(
+        asked=fates["shown"] + fates["refuted"] + fates["untested"],
+        shown=fates["shown"],
+        refuted=fates["refuted"],
+        untested=fates["untested"],
+        not_applicable=fates["not_applicable"],
+        not_permitted=fates["not_permitted"],
+    )
+
+
+def gap(runs: Sequence[ScoredRun]) -> Gap:
+    """Declared against shown, over the matrix cells of all findings."""
+    claims = [(run.run.subject, cell) for run in runs for one in run.by_probe.values() for cell in cells_of(one)]
+    results = Counter(cell.result for _, cell in claims if cell.declared and cell.result != "undeclared_works")
+    refuted = {
+        f"{cell.claim} at {subject}" if len(runs) > 1 else cell.claim
+        for subject, cell in claims
+        if cell.declared and cell.result == "refuted"
+    }
+    return Gap(
+        declared=results.total(),
+        tested=results["shown"] + results["refuted"],
+        refuted=results["refuted"],
+        untested=results["untested"],
+        undeclared_works=sum(cell.result == "undeclared_works" for _, cell in claims),
+        refuted_claims=tuple(sorted(refuted)),
+    )
+
+
+def fixes(runs: Sequence[ScoredRun], sheets: Mapping[str, Sheet], maturity: MaturityModel | None) -> tuple[Fix, ...]:
+    """The absent things most worth mending: least effort first, then what most requirements turn on, then by id."""
+    weights = Counter(_probes_of_requirements(maturity))
+    absent: dict[str, list[tuple[ScoredRun, Finding]]] = {}
+    for run in runs:
+        for probe, finding in run.by_probe.items():
+            if probe in sheets and outcome_of(finding)[0] == "absent":
+                absent.setdefault(probe, []).append((run, finding))
+    order = sorted(absent, key=lambda probe: (EFFORTS.index(sheets[probe].remediation.effort), -weights[probe], probe))
+    return tuple(_fix(probe, sheets[probe], absent[probe], len(runs) > 1) for probe in order[:MOST_FIXES])
+
+
+def curl(exchange: Exchange) -> str | None:
+    """A shell command that asks the same again, from redacted evidence; None unless it was a GET of a web address.
+
+    Where the exchange carried a credential the command says `$TOKEN` in its place.
+    """
+    if exchange.method != "GET" or not exchange.url.isprintable() or not WEB_ADDRESS.fullmatch(exchange.url):
+        return None
+    words = ["curl", "-g", "-i"]
+    sent = {name.lower(): value for name, value in exchange.request_headers}
+    for name in TOLD:
+        if name in sent and sent[name].isprintable():
+            words += ["-H", shlex.quote(f"{name.title()}: {sent[name]}")]
+    if "authorization" in sent:
+        words += ["-H", '"Authorization: Bearer $TOKEN"']
+    return " ".join([*words, shlex.quote(exchange.url)])
+
+
+def _of_cell(cell: Cell) -> Thing:
+    if cell.result in ("shown", "undeclared_works"):
+        return Thing("shown")
+    if not cell.declared:
+        return Thing("not_applicable")
+    return Thing("refuted") if cell.result == "refuted" else _unknown(cell.reason or "not_recorded")
+
+
+def _unknown(reason: Reason | None) -> Thing:
+    return Thing("not_permitted" if reason in NEEDS_PERMIT else "untested", reason)
+
+
+def _probes_of_requirements(maturity: MaturityModel | None) -> Iterator[str]:
+    for criterion in maturity.criteria if maturity else ():
+        for level in criterion.levels.values():
+            for requirement in level:
+                if requirement.met_by is not None:
+                    yield from requirement.met_by.probes()
+
+
+def _fix(probe: str, sheet: Sheet, seen: Sequence[tuple[ScoredRun, Finding]], several: bool) -> Fix:
+    run, first = seen[0]
+    cited = next(iter(first.verdict.citations), None)
+    exchange = run.exchanges.get(cited.exchange) if cited else None
+    return Fix(
+        probe=probe,
+        what=sentences(((one.run.subject, finding.verdict.message) for one, finding in seen), several=several),
+        fix=sheet.remediation.text,
+        effort=sheet.remediation.effort,
+        who_acts=sheet.who_acts,
+        evidence=tuple(dict.fromkeys(exchange_id for _, finding in seen for exchange_id in finding.evidence)),
+        curl=curl(exchange) if exchange else None,
+    )

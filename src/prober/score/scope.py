@@ -1,0 +1,90 @@
+"""What goes into a score: the runs, which of them decide, and what one finding says."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+from pydantic import ValidationError
+
+from prober.nouns.evidence import Exchange
+from prober.nouns.finding import Cell, Finding, Outcome, Reason
+from prober.nouns.provider import ProviderFacts
+from prober.nouns.run import Run
+
+ENVIRONMENTS = ("undeclared", "sandbox", "reference")
+
+
+@dataclass(frozen=True)
+class ScoredRun:
+    """What one run contributes: its facts, its findings in any order, and its exchanges by id."""
+
+    run: Run
+    facts: ProviderFacts
+    findings: tuple[Finding, ...]
+    exchanges: Mapping[str, Exchange]
+
+    @cached_property
+    def by_probe(self) -> dict[str, Finding]:
+        """The findings by probe id. ValueError if one is about another subject, or two of one probe differ."""
+        found: dict[str, Finding] = {}
+        for finding in self.findings:
+            probe = finding.source.probe
+            if finding.subject != self.run.subject:
+                raise ValueError(
+                    f"The run {self.run.id} looked at {self.run.subject}, "
+                    f"but its finding of {probe} is about {finding.subject}."
+                )
+            if found.setdefault(probe, finding) != finding:
+                raise ValueError(f"The run {self.run.id} holds two different findings of {probe}.")
+        return found
+
+
+def in_order(runs: Sequence[ScoredRun]) -> tuple[ScoredRun, ...]:
+    """The runs by subject. ValueError if there are none, or two of one subject: earlier nights are history."""
+    if not runs:
+        raise ValueError("There is no run to score.")
+    ordered = tuple(sorted(runs, key=lambda one: one.run.subject))
+    for one, other in pairwise(ordered):
+        if one.run.subject == other.run.subject:
+            raise ValueError(f"Two runs look at {one.run.subject}: a score takes one run of each base.")
+    return ordered
+
+
+def that_decide(runs: Sequence[ScoredRun]) -> tuple[ScoredRun, ...]:
+    """The runs on production where there are any, else all: what a sandbox shows is not said of production."""
+    return tuple(one for one in runs if one.run.environment == "production") or tuple(runs)
+
+
+def environment_of(deciding: Sequence[ScoredRun]) -> str:
+    """The environment of the runs that decide; where they differ, the one of which the least is known."""
+    seen = {one.run.environment for one in deciding}
+    return next((name for name in ENVIRONMENTS if name in seen), "production")
+
+
+def outcome_of(finding: Finding | None) -> tuple[Outcome, Reason | None]:
+    """The outcome, with its reason where it is unknown. No finding, or a faulty probe, is never a no."""
+    if finding is None:
+        return "unknown", "not_recorded"
+    if finding.verdict.reason == "bug":
+        return "unknown", "bug"
+    if finding.verdict.outcome == "unknown":
+        return "unknown", finding.verdict.reason or "not_recorded"
+    return finding.verdict.outcome, None
+
+
+def cells_of(finding: Finding | None, member: str = "cells") -> tuple[Cell, ...]:
+    """The matrix cells that a finding holds under this member of its values; none if they are not cells."""
+    cells = finding.verdict.values.get(member) if finding else None
+    if finding is None or finding.verdict.reason == "bug" or not isinstance(cells, list | tuple):
+        return ()
+    try:
+        return tuple(Cell.model_validate(cell) for cell in cells)
+    except ValidationError:
+        return ()
+
+
+def sentences(parts: Iterable[tuple[str, str]], *, several: bool) -> str:
+    """(subject, sentence) pairs as one text without repeats; each names its subject when there are several."""
+    texts = (f"At {subject}: {text}" if several else text for subject, text in parts)
+    return " ".join(dict.fromkeys(texts))
