@@ -1,4 +1,4 @@
-"""The one source of time, sleep, randomness and ids: everything else asks a Clock, so that tests and replay can set it."""
+"""The one source of time, sleep, randomness and ids: all else asks a Clock, so that tests and replay can set it."""
 
 import asyncio
 import os

@@ -1,0 +1,217 @@
+"""The only door to run folders on disk: what lies in one, how it is written safely, and how it is read back."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from prober.nouns.base import Noun, canonical
+from prober.nouns.evidence import Exchange
+from prober.nouns.finding import Finding
+from prober.nouns.provider import ProviderFacts
+from prober.nouns.run import Run
+from prober.nouns.scorecard import Scorecard
+
+RUN, PROVIDER, MODEL = "run.json", "provider.json", "model.yaml"
+EXCHANGES, BLOBS, MEASUREMENTS = "exchanges.jsonl", "blobs", "measurements.jsonl"
+FINDINGS, SCORECARD = "findings.jsonl", "scorecard.json"
+_BETWEEN_MODELS = "---\n"
+N = TypeVar("N", bound=Noun)
+
+
+class BadFolder(Exception):
+    """A run folder that cannot be used: one sentence with the file and the remedy."""
+
+
+class RunFolder:
+    """A run on disk. Everything in it is redacted; nothing outside it is needed to judge and score it again."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._exchanges: int | None = None
+
+    @classmethod
+    def create(cls, path: Path) -> "RunFolder":
+        """A new, empty run folder. Raises BadFolder if something lies there already or it cannot be made."""
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if any(path.iterdir()):
+                raise BadFolder(f"{path}: this folder is not empty; name a new one with --out.")
+            (path / BLOBS).mkdir()
+        except OSError as error:
+            raise BadFolder(f"{path}: the run folder cannot be made ({error.strerror}).") from error
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """An existing run folder. Raises BadFolder if it is none."""
+        if not (path / RUN).is_file():
+            raise BadFolder(f"{path}: this is not a run folder, it has no {RUN}; make one with `prober run`.")
+        return cls(path)
+
+    def write_run(self, run: Run) -> None:
+        self._write(RUN, run.line() + "\n")
+
+    def write_provider(self, facts: ProviderFacts) -> None:
+        self._write(PROVIDER, facts.line() + "\n")
+
+    def write_models(self, texts: tuple[str, ...]) -> None:
+        """The exact texts of the models, one YAML document each."""
+        self._write(MODEL, _BETWEEN_MODELS.join(text.rstrip("\n") + "\n" for text in texts))
+
+    def record(self, exchange: Exchange, content: bytes) -> None:
+        """Append one redacted exchange, its body as a blob first, so that a kill leaves no line without its blob."""
+        if exchange.body is not None:
+            blob = self.path / BLOBS / exchange.body
+            if not blob.exists():
+                self._write(f"{BLOBS}/{exchange.body}", content)
+        if self._exchanges is None:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+            self._exchanges = os.open(self.path / EXCHANGES, flags, 0o644)
+        _write_all(self._exchanges, (exchange.line() + "\n").encode())
+
+    def measure(self, lines: tuple[Mapping[str, object], ...]) -> None:
+        """What was measured of the run itself, one JSON object per line."""
+        self._write(MEASUREMENTS, "".join(canonical(dict(line)) + "\n" for line in lines))
+
+    def close(self) -> None:
+        """Make sure that everything recorded is on the disk."""
+        if self._exchanges is not None:
+            os.fsync(self._exchanges)
+            os.close(self._exchanges)
+            self._exchanges = None
+
+    def write_findings(self, findings: tuple[Finding, ...]) -> None:
+        self._write(FINDINGS, "".join(one.line() + "\n" for one in findings))
+
+    def write_scorecard(self, card: Scorecard) -> None:
+        self._write(SCORECARD, card.line() + "\n")
+
+    def write_report(self, name: str, text: str) -> Path:
+        self._write(name, text)
+        return self.path / name
+
+    def run(self) -> Run:
+        return self._noun(RUN, Run)
+
+    def provider(self) -> ProviderFacts:
+        return self._noun(PROVIDER, ProviderFacts)
+
+    def models(self) -> tuple[str, ...]:
+        """The texts of the models that this run was scored with."""
+        documents: list[str] = [""]
+        for line in self._read(MODEL).splitlines(keepends=True):
+            if line == _BETWEEN_MODELS:
+                documents.append("")
+            else:
+                documents[-1] += line
+        return tuple(documents)
+
+    def exchanges(self) -> dict[str, Exchange]:
+        """All exchanges by id, with their stored bodies. Raises BadFolder if a body is not what its name says.
+
+        A last line that a kill cut off is passed over: it was not finished evidence.
+        """
+        if not (self.path / EXCHANGES).is_file():
+            return {}
+        found: dict[str, Exchange] = {}
+        lines = (self.path / EXCHANGES).read_bytes().split(b"\n")
+        for number, line in enumerate(lines, start=1):
+            if not line:
+                continue
+            try:
+                exchange = Exchange.model_validate_json(line)
+            except ValidationError as error:
+                if number == len(lines):
+                    break
+                raise BadFolder(f"{self.path / EXCHANGES}:{number}: this line is not an exchange.") from error
+            found[exchange.id] = exchange.model_copy(update={"content": self.blob(exchange.body)})
+        return found
+
+    def blob(self, name: str | None) -> bytes:
+        """A stored body. Raises BadFolder if it is missing or was altered."""
+        if name is None:
+            return b""
+        if len(name) != 64 or not all(character in "0123456789abcdef" for character in name):
+            raise BadFolder(f"{self.path}: {name!r} is not the name of a stored body.")
+        try:
+            content = (self.path / BLOBS / name).read_bytes()
+        except OSError as error:
+            raise BadFolder(f"{self.path / BLOBS / name}: this stored body is missing.") from error
+        if hashlib.sha256(content).hexdigest() != name:
+            raise BadFolder(f"{self.path / BLOBS / name}: this stored body was altered, its hash is another one.")
+        return content
+
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(self._lines(FINDINGS, Finding))
+
+    def scorecard(self) -> Scorecard:
+        return self._noun(SCORECARD, Scorecard)
+
+    def has(self, name: str) -> bool:
+        return (self.path / name).is_file()
+
+    def _lines(self, name: str, noun: type[Finding]) -> Iterator[Finding]:
+        for number, line in enumerate(self._read(name).splitlines(), start=1):
+            try:
+                yield noun.model_validate_json(line)
+            except ValidationError as error:
+                raise BadFolder(f"{self.path / name}:{number}: this line is not a finding.") from error
+
+    def _noun(self, name: str, noun: type[N]) -> N:
+        try:
+            return noun.model_validate_json(self._read(name))
+        except ValidationError as error:
+            raise BadFolder(f"{self.path / name}: this file is not what prober wrote ({_first(error)}).") from error
+
+    def _read(self, name: str) -> str:
+        try:
+            return (self.path / name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadFolder(f"{self.path / name}: this file cannot be read.") from error
+
+    def _write(self, name: str, content: str | bytes) -> None:
+        target = self.path / name
+        beside = target.with_name(f".{target.name}.part")
+        data = content.encode("utf-8") if isinstance(content, str) else content
+        try:
+            with beside.open("wb") as file:
+                file.write(data)
+                file.flush()
+            beside.replace(target)
+        except OSError as error:
+            raise BadFolder(f"{target}: this file cannot be written ({error.strerror}).") from error
+
+
+def copy_for_rejudging(source: RunFolder, target: Path, parent: str) -> RunFolder:
+    """A copy of the evidence of a run that names its parent; its findings and scores are made anew."""
+    copy = RunFolder.create(target)
+    for exchange in source.exchanges().values():
+        copy.record(exchange, exchange.content)
+    copy.close()
+    copy.write_provider(source.provider())
+    copy.write_models(source.models())
+    copy.write_run(source.run().model_copy(update={"parent": parent}))
+    return copy
+
+
+def evidence_digest(folder: RunFolder) -> str:
+    """SHA-256 over the run and its exchanges in the order of their ids: the name of a parent run."""
+    digest = hashlib.sha256(folder.run().line().encode())
+    for id_, exchange in sorted(folder.exchanges().items()):
+        digest.update(f"\n{id_}\n{exchange.line()}".encode())
+    return digest.hexdigest()
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _first(error: ValidationError) -> str:
+    place = error.errors(include_url=False, include_input=False)[0]["loc"]
+    return ".".join(str(part) for part in place) or "the whole file"

@@ -1,0 +1,63 @@
+"""SMART discovery: what a server says about authorization (SMART App Launch 2.2.0, conformance.html)."""
+
+from dataclasses import dataclass
+
+from prober.nouns.base import JSON
+from prober.nouns.evidence import Exchange
+from prober.nouns.finding import Citation
+from prober.observations.capability_statement import items, text
+from prober.session.observation import observation
+from prober.session.session import Session
+
+PATH = ".well-known/smart-configuration"
+
+
+@dataclass(frozen=True)
+class SmartConfiguration:
+    """The SMART configuration document of a server. Members of the wrong type read as not there."""
+
+    answer: Exchange
+    json: dict[str, JSON]
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """The capabilities that are text."""
+        return frozenset(text(one) for one in items(self.json.get("capabilities")) if text(one))
+
+    @property
+    def grant_types(self) -> frozenset[str]:
+        """`grant_types_supported`."""
+        return frozenset(text(one) for one in items(self.json.get("grant_types_supported")) if text(one))
+
+    @property
+    def offers_app_launch(self) -> bool:
+        """True if it declares an app launch, or the authorization_code grant."""
+        return bool(self.capabilities & {"launch-ehr", "launch-standalone"}) or "authorization_code" in self.grant_types
+
+    def url(self, name: str) -> str:
+        """A member that should be a URL, as text; empty if it is not there."""
+        return text(self.json.get(name))
+
+    def cite(self, pointer: str = "") -> Citation:
+        """A place in the document."""
+        return self.answer.cite(pointer)
+
+
+@observation(asks=(f"GET [base]/{PATH}",), requests=1)
+async def smart_answer(session: Session) -> Exchange:
+    """What the SMART configuration address answers, whatever it is."""
+    return await session.get(PATH, accept="application/json", bearer="none")
+
+
+@observation(needs=(smart_answer,), requests=0)
+async def smart_configuration(session: Session) -> SmartConfiguration | None:
+    """The SMART configuration, or None if the server serves none (404, or not a JSON object)."""
+    answer = (await session.see(smart_answer)).value
+    if answer.status in (401, 403):
+        session.trouble(
+            "protected",
+            f"The server asks for a login before it shows its SMART configuration (status {answer.status}).",
+        )
+    if answer.status != 200 or not isinstance(answer.document, dict) or "resourceType" in answer.document:
+        return None
+    return SmartConfiguration(answer, answer.document)

@@ -1,0 +1,546 @@
+"""The order of the stages, written once: collect, judge, score, render, each over the run folder."""
+
+import asyncio
+import hashlib
+import os
+import platform
+import re
+import ssl
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from prober import __version__
+from prober.archive import BadFolder, RunFolder, copy_for_rejudging, evidence_digest
+from prober.clock import Clock, instant, new_run_id
+from prober.judge import judge
+from prober.library import LoadedProbe, Mistake, check_model, load_probes, parse_model, shipped_models
+from prober.nouns.evidence import Exchange
+from prober.nouns.finding import Finding, Reason
+from prober.nouns.provider import Provider, ProviderFacts
+from prober.nouns.run import (
+    REASON_FOR_PERMIT,
+    AuthorizationNote,
+    Depth,
+    Done,
+    Ending,
+    Pace,
+    Permit,
+    Plan,
+    PlannedObservation,
+    Run,
+    Tool,
+)
+from prober.nouns.scorecard import Interval, Scorecard
+from prober.permission import Decision, Wish, checked_base, decide
+from prober.score import ScoredRun, score
+from prober.session.observation import Observation, heights
+from prober.session.session import Facts, Round
+
+if TYPE_CHECKING:
+    from prober.session.live import Progress
+
+BUDGETS: Mapping[Depth, int] = {"discovery": 40, "standard": 300, "full": 900}
+SHORTEST_DEADLINE = 60
+"""Seconds."""
+_TOKEN = re.compile(r"[\x21-\x7e]{1,16384}")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line said; every name is that of the option."""
+
+    target: str
+    provider: Provider | None = None
+    authorization: Path | None = None
+    authorized_by: str | None = None
+    sandbox: bool = False
+    permits: tuple[str, ...] = ()
+    depth: Depth = "standard"
+    pace: Pace | None = None
+    budget: int | None = None
+    deadline: int | None = None
+    bearer_env: str | None = None
+    ca_file: Path | None = None
+    proxy: str | None = None
+    resolve: Path | None = None
+    custodian: Path | None = None
+    probes: tuple[Path, ...] = ()
+    model: Path | None = None
+    allow_http: bool = False
+    contact: str | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that has been checked and planned; nothing has been sent."""
+
+    options: Options
+    base: str
+    decision: Decision
+    plan: Plan
+    probes: Mapping[str, LoadedProbe]
+    models: tuple[str, ...]
+    model_digests: Mapping[str, str]
+    token: str | None = field(repr=False)
+    resolve: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What the collect stage did."""
+
+    folder: RunFolder
+    run: Run
+    bugs: tuple[str, ...]
+
+
+def prepare(options: Options, clock: Clock) -> Prepared:
+    """Check everything that the user gave and plan the run. Raises Mistake; nothing is sent, nothing is written."""
+    base = checked_base(options.target, allow_http=options.allow_http)
+    token = _token(options)
+    wish = Wish(
+        base=base,
+        provider=options.provider,
+        authorization=options.authorization,
+        authorized_by=options.authorized_by,
+        sandbox=options.sandbox,
+        permits=options.permits,
+        has_token=token is not None,
+        discovery_only=options.depth == "discovery",
+    )
+    decision = decide(wish, clock.utc())
+    probes = load_probes(options.probes)
+    models, digests = load_models(options.model, probes)
+    if options.ca_file is not None:
+        _check_ca(options.ca_file)
+    plan = make_plan(probes, decision, options)
+    return Prepared(options, base, decision, plan, probes, models, digests, token, read_resolve(options.resolve))
+
+
+def load_models(extra: Path | None, probes: Mapping[str, LoadedProbe]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The texts of the models of a run (the capability profile, then the rule book) and their digests by id."""
+    profile, proposal = shipped_models()
+    texts: list[str] = []
+    digests: dict[str, str] = {}
+    for path in (profile, extra or proposal):
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise Mistake(f"{path}: this model cannot be read.") from error
+        model = parse_model(text, path)
+        check_model(model, probes, path)
+        texts.append(text)
+        digests[model.id] = hashlib.sha256(text.encode()).hexdigest()
+    return tuple(texts), digests
+
+
+def make_plan(probes: Mapping[str, LoadedProbe], decision: Decision, options: Options) -> Plan:
+    """Every observation in the fixed order in which the budget is allotted, with what it may ask."""
+    wanted: dict[str, Observation[Any]] = {}
+    for loaded in probes.values():
+        for observation in loaded.probe.observations:
+            wanted.update({below.name: below for below in observation.closure()})
+    budget = options.budget or BUDGETS[options.depth]
+    tall = heights(tuple(wanted.values()))
+    order = sorted(wanted.values(), key=lambda one: (len(one.permits), -tall[one.name], one.name))
+    left = budget
+    planned: list[PlannedObservation] = []
+    for one in order:
+        most = one.most_requests(budget)
+        refused = _refused(one, decision.permits)
+        if refused is None and most > left:
+            refused = "budget"
+        if refused is None:
+            left -= most
+        planned.append(
+            PlannedObservation(
+                observation=one.name,
+                asks=one.asks,
+                requests=most,
+                chain=one.chain,
+                permits=one.permits,
+                height=tall[one.name],
+                granted=refused is None,
+                refused_because=refused,
+            )
+        )
+    pace: Pace = options.pace or ("sandbox" if decision.synthetic else "polite")
+    if pace == "sandbox" and not decision.synthetic:
+        raise Mistake("--pace sandbox: only a declared sandbox or this machine's loopback is asked at that pace.")
+    longest = max(tall.values(), default=1)
+    granted = sum(one.requests for one in planned if one.granted)
+    per_request = 1 if pace == "polite" else 0
+    deadline = options.deadline or max(SHORTEST_DEADLINE, granted * per_request + longest * 5)
+    return Plan(depth=options.depth, budget=budget, deadline_seconds=deadline, pace=pace, observations=tuple(planned))
+
+
+def _refused(observation: Observation[Any], permits: Sequence[Permit]) -> Reason | None:
+    missing = next((permit for permit in observation.permits if permit not in permits), None)
+    return REASON_FOR_PERMIT[missing] if missing is not None else None
+
+
+async def collect(
+    prepared: Prepared,
+    folder: Path,
+    clock: Clock,
+    *,
+    progress: Callable[["Progress"], None] = lambda _: None,
+    stopping: asyncio.Event | None = None,
+) -> Collected:
+    """Ask the server. Whatever happens, what was seen lies redacted in the run folder.
+
+    Raises BadFolder if the folder cannot be used; then nothing was sent.
+    """
+    from prober.commitment import Custodian
+    from prober.jobs import JobJournal
+    from prober.redact import Redactor
+    from prober.session.live import Door, DoorSettings
+    from prober.session.network import Network
+    from prober.session.pace import POLITE, SANDBOX, Pacing
+    from prober.session.wire import Limits
+
+    options, decision, plan = prepared.options, prepared.decision, prepared.plan
+    run_id = new_run_id(clock)
+    key = clock.random_bytes(32)
+    redactor = Redactor(key, synthetic=decision.synthetic, secrets=[prepared.token] if prepared.token else [])
+    redactor.keep_base(prepared.base)
+    provider = options.provider
+    patients = provider.test_patients if provider else ()
+    groups = provider.groups if provider else ()
+    run_folder = RunFolder.create(folder)
+    custodian = Custodian.create(options.custodian, run_id, clock) if options.custodian else None
+    run = _run(prepared, run_id, clock)
+    run_folder.write_models(prepared.models)
+    run_folder.write_provider(
+        _provider_facts(
+            provider,
+            decision,
+            prepared.base,
+            tuple(redactor.value(one, "id") for one in patients),
+            tuple(redactor.value(one, "id") for one in groups),
+        )
+    )
+    run_folder.write_run(run)
+    pacing = SANDBOX if plan.pace == "sandbox" else POLITE
+    if decision.requests_per_second is not None and plan.pace == "polite":
+        pacing = Pacing(at_once=POLITE.at_once, gap_us=max(POLITE.gap_us, 1_000_000 // decision.requests_per_second))
+    agent = f"prober/{__version__} (+{options.contact or 'contact not given; see --contact'})"
+    settings = DoorSettings(
+        run_id=run_id,
+        facts=_live_facts(prepared, patients, groups),
+        pacing=pacing,
+        deadline_us=clock.monotonic_us() + plan.deadline_seconds * 1_000_000,
+        heights={one.observation: one.height for one in plan.observations},
+        allotted={one.observation: one.requests for one in plan.observations if one.granted},
+        limits=Limits(total_seconds=min(60.0, float(plan.deadline_seconds))),
+        token=prepared.token,
+        user_agent=agent,
+        hosts=None if decision.loopback else decision.hosts,
+    )
+    named = {urlsplit(prepared.base).hostname or "", *(provider.allow_hosts if provider else ())}
+    network = Network(
+        clock=clock,
+        ca_file=str(options.ca_file) if options.ca_file else None,
+        proxy=options.proxy,
+        resolve=prepared.resolve,
+        named_hosts=named,
+        allow_http=options.allow_http,
+        user_agent=agent,
+    )
+    door = Door(
+        settings,
+        network=network,
+        redactor=redactor,
+        recorder=run_folder,
+        journal=JobJournal(run_id),
+        clock=clock,
+        key=key,
+        commit=custodian.commit if custodian else lambda _: None,
+        progress=progress,
+    )
+    round_ = Round(door)
+    failed = False
+    started_us = clock.monotonic_us()
+    try:
+        await _look_at_everything(round_, prepared.probes, door.stop, stopping)
+    except BadFolder:
+        failed = True
+        raise
+    finally:
+        try:
+            if not failed:
+                await door.clean_up()
+        finally:
+            await door.close()
+            interrupted = stopping is not None and stopping.is_set()
+            ending: Ending = "interrupted" if interrupted else _ending(door.ended_by)
+            ended = instant(clock.utc())
+            done = Done(
+                requests=door.sent,
+                refused=door.refused,
+                ending=ending,
+                not_begun=tuple(one.observation for one in plan.observations if one.refused_because == "budget"),
+            )
+            run = run.model_copy(update={"ended": ended, "as_of": ended, "done": done})
+            if not failed:
+                run_folder.measure(
+                    (
+                        {"kind": "run", "requests": door.sent, "budget": plan.budget},
+                        {"kind": "wall", "microseconds": clock.monotonic_us() - started_us},
+                    )
+                )
+                run_folder.close()
+                run_folder.write_run(run)
+    return Collected(run_folder, run, tuple(round_.bugs))
+
+
+async def _look_at_everything(
+    round_: Round, probes: Mapping[str, LoadedProbe], stop: Callable[[], None], stopping: asyncio.Event | None
+) -> None:
+    wanted = {one.name: one for loaded in probes.values() for one in loaded.probe.observations}
+    looking = asyncio.gather(*(round_.see(one) for _, one in sorted(wanted.items())))
+    if stopping is None:
+        await looking
+        return
+
+    async def stop_when_told() -> None:
+        await stopping.wait()
+        stop()
+
+    waiting = asyncio.create_task(stop_when_told())
+    await looking
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+
+def judge_folder(folder: RunFolder, probes: Mapping[str, LoadedProbe], out: Path | None = None) -> tuple[Finding, ...]:
+    """Judge a run folder again. Raises Mistake if other probes made its findings, unless `out` names a new folder."""
+    run = folder.run()
+    digests = {id_: one.digest for id_, one in probes.items()}
+    if out is None and digests != run.probes:
+        different = sorted(id_ for id_ in {*digests, *run.probes} if digests.get(id_) != run.probes.get(id_))
+        raise Mistake(
+            f"{folder.path}: this run was made with other probes ({different[0]} differs); "
+            "judge it into a new folder with --out DIR."
+        )
+    if out is not None:
+        folder = copy_for_rejudging(folder, out, evidence_digest(folder))
+        folder.write_run(folder.run().model_copy(update={"probes": digests}))
+    loaded = {id_: (one.probe, one.sheet, one.digest) for id_, one in probes.items()}
+    judged = asyncio.run(judge(loaded, replay_facts(folder), folder.exchanges()))
+    folder.write_findings(judged.findings)
+    return judged.findings
+
+
+def replay_facts(folder: RunFolder) -> Facts:
+    """What observations may know of a recorded run."""
+    run, provider = folder.run(), folder.provider()
+    return Facts(
+        base=run.subject,
+        synthetic=run.synthetic,
+        permits=frozenset(run.permits),
+        has_credentials=run.has_credentials,
+        budget=run.plan.budget,
+        patients=provider.patients,
+        groups=provider.groups,
+        refused=_refusals(run.plan),
+    )
+
+
+def score_folders(
+    folders: Sequence[RunFolder],
+    probes: Mapping[str, LoadedProbe],
+    *,
+    model: Path | None = None,
+    as_of: str | None = None,
+) -> Scorecard:
+    """Score one run, or several runs of one provider, from their folders alone."""
+    runs = [ScoredRun(folder.run(), folder.provider(), folder.findings(), folder.exchanges()) for folder in folders]
+    texts = load_models(model, probes)[0] if model is not None else folders[0].models()
+    models = [parse_model(text, folders[0].path / "model.yaml") for text in texts]
+    at = as_of or max(one.run.as_of or one.run.started for one in runs)
+    return score(runs, models, {id_: one.sheet for id_, one in probes.items()}, as_of=at)
+
+
+def exit_code(cards: Iterable[Scorecard], runs: Iterable[Run], bugs: bool, below: bool | None) -> int:
+    """0 done, 1 surely below, 3 could not tell, 4 prober's own fault; the first of 4, 1, 3 wins (2 came earlier).
+
+    `below` is True if the threshold is surely missed, None if it lies inside the interval or could not be told.
+    """
+    findings = [line for card in cards for line in card.findings]
+    if bugs or any(line.reason == "bug" for line in findings):
+        return 4
+    if below:
+        return 1
+    unseen = any(line.probe == "capability_statement_served" and line.outcome == "unknown" for line in findings)
+    cut_short = any(run.done is None or run.done.ending != "complete" for run in runs)
+    return 3 if unseen or cut_short or below is None else 0
+
+
+def surely_below(card: Scorecard, what: str) -> bool | None:
+    """Is the provider below this threshold (`ID=Ln`)? None if it cannot be told. Raises Mistake for a faulty one."""
+    name, _, level = what.partition("=")
+    if not re.fullmatch(r"L[1-4]", level):
+        raise Mistake(f"--fail-under {what}: say a criterion, workflow or block and a level, for example S8.STD.1=L2.")
+    needed = int(level[1])
+    if card.maturity is None:
+        raise Mistake("--fail-under: this run was scored without a rule book of levels.")
+    for criterion in card.maturity.criteria:
+        if criterion.id == name:
+            return _below(criterion.level, needed) if criterion.applies else False
+    for block in card.maturity.blocks:
+        if block.id == name:
+            return _below(block.points, 25 * needed) if block.points is not None else False
+    raise Mistake(f"--fail-under {what}: the rule book has no criterion or block called {name}; see `prober coverage`.")
+
+
+def _below(interval: Interval, needed: int) -> bool | None:
+    if interval.high < needed:
+        return True
+    return None if interval.low < needed else False
+
+
+def read_resolve(path: Path | None) -> dict[str, tuple[str, ...]]:
+    """A hosts file: address, then names. Raises Mistake naming file and line."""
+    import ipaddress
+
+    if path is None:
+        return {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Mistake(f"{path}: this file cannot be read.") from error
+    found: dict[str, list[str]] = {}
+    for number, line in enumerate(lines, start=1):
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        try:
+            address = str(ipaddress.ip_address(words[0]))
+        except ValueError as error:
+            raise Mistake(f"{path}:{number}: {words[0]!r} is not an address; write `ADDRESS NAME`.") from error
+        if len(words) == 1:
+            raise Mistake(f"{path}:{number}: no name follows the address; write `ADDRESS NAME`.")
+        for name in words[1:]:
+            found.setdefault(name.lower(), []).append(address)
+    return {name: tuple(addresses) for name, addresses in found.items()}
+
+
+def _token(options: Options) -> str | None:
+    name = options.bearer_env
+    if name is None and options.provider is not None and options.provider.bearer is not None:
+        name = options.provider.bearer.removeprefix("env:")
+    if name is None:
+        return None
+    value = os.environ.get(name, "").strip()
+    if not value:
+        raise Mistake(f"--bearer-env {name}: this environment variable is not set; put the token into it.")
+    if not _TOKEN.fullmatch(value):
+        raise Mistake(f"--bearer-env {name}: this environment variable does not hold a bearer token.")
+    return value
+
+
+def _check_ca(path: Path) -> None:
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except (OSError, ssl.SSLError) as error:
+        raise Mistake(f"--ca-file {path}: this is not a file of PEM certificates.") from error
+
+
+def _run(prepared: Prepared, run_id: str, clock: Clock) -> Run:
+    import httpx
+
+    decision = prepared.decision
+    note: AuthorizationNote = decision.note
+    return Run(
+        id=run_id,
+        subject=prepared.base,
+        environment=decision.environment,
+        synthetic=decision.synthetic,
+        loopback=decision.loopback,
+        started=instant(clock.utc()),
+        permits=decision.permits,
+        has_credentials="credentials" in decision.permits,
+        authorization=note,
+        plan=prepared.plan,
+        tool=Tool(
+            prober=__version__,
+            python=platform.python_version(),
+            httpx=httpx.__version__,
+            openssl=ssl.OPENSSL_VERSION,
+            platform=platform.system(),
+        ),
+        probes={id_: one.digest for id_, one in prepared.probes.items()},
+        models=dict(prepared.model_digests),
+    )
+
+
+def _live_facts(prepared: Prepared, patients: tuple[str, ...], groups: tuple[str, ...]) -> Facts:
+    decision = prepared.decision
+    return Facts(
+        base=prepared.base,
+        synthetic=decision.synthetic,
+        permits=frozenset(decision.permits),
+        has_credentials="credentials" in decision.permits,
+        budget=prepared.plan.budget,
+        patients=patients,
+        groups=groups,
+        refused=_refusals(prepared.plan),
+    )
+
+
+def _refusals(plan: Plan) -> dict[str, Reason]:
+    return {one.observation: one.refused_because for one in plan.observations if one.refused_because is not None}
+
+
+def _ending(reason: Reason | None) -> Ending:
+    if reason == "budget":
+        return "budget"
+    return "complete" if reason is None else "deadline"
+
+
+def _provider_facts(
+    provider: Provider | None,
+    decision: Decision,
+    base: str,
+    patients: tuple[str, ...],
+    groups: tuple[str, ...],
+) -> ProviderFacts:
+    if provider is None:
+        return ProviderFacts(environment=decision.environment, fhir_bases=(base,))
+    return ProviderFacts(
+        organisation=provider.organisation,
+        country=provider.country,
+        setting=provider.setting,
+        services=provider.services,
+        payment_model=provider.payment_model,
+        patient_payments_customary=provider.patient_payments_customary,
+        prior_auth_customary=provider.prior_auth_customary,
+        environment=decision.environment,
+        fhir_bases=provider.fhir_bases,
+        population_size=provider.population_size,
+        declared=True,
+        patients=patients,
+        groups=groups,
+    )
+
+
+__all__ = [
+    "BUDGETS",
+    "Collected",
+    "Exchange",
+    "Options",
+    "Prepared",
+    "collect",
+    "exit_code",
+    "judge_folder",
+    "load_models",
+    "make_plan",
+    "prepare",
+    "replay_facts",
+    "score_folders",
+    "surely_below",
+]

@@ -1,0 +1,224 @@
+"""Reducers: what is kept of an answer too large, or too private, to be kept whole. Small, named, versioned, pure."""
+
+import hashlib
+import heapq
+import json
+import tempfile
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from typing import IO, Protocol
+
+from prober.nouns.base import JSON, canonical
+from prober.nouns.evidence import parse_json
+from prober.nouns.fhir import R4_TYPES
+
+LONGEST_LINE = 8 * 2**20
+"""Bytes: a longer line of NDJSON counts as a bad line and is passed over."""
+BAD_LINES_NAMED = 5
+HASHES_IN_MEMORY = 65_536
+
+
+class Reducer(Protocol):
+    """Takes a body in pieces and keeps a small JSON value of it."""
+
+    @property
+    def enough(self) -> bool:
+        """True if no further byte is needed: the door then closes the connection."""
+
+    def feed(self, piece: bytes) -> None:
+        """The next piece of the decoded body."""
+
+    def finish(self, *, complete: bool) -> JSON:
+        """What is kept. `complete` says whether the body arrived to its end."""
+
+
+def reducer(name: str, key: bytes) -> Reducer:
+    """The reducer of that name: `open-data/1`, or `ndjson/1:Type`. KeyError for another name.
+
+    `key` is the run's own secret: id hashes made with it cannot be guessed from outside.
+    """
+    kind, _, expected = name.partition(":")
+    if kind == "open-data/1":
+        return OpenData()
+    if kind == "ndjson/1":
+        return Ndjson(key, expected)
+    raise KeyError(name)
+
+
+class OpenData:
+    """Does an answer hold data? Reads until `total` or 2 kB and keeps only the answer to that question."""
+
+    ENOUGH = 2048
+
+    def __init__(self) -> None:
+        self._read = b""
+
+    @property
+    def enough(self) -> bool:
+        return len(self._read) >= self.ENOUGH or self._total() is not None
+
+    def feed(self, piece: bytes) -> None:
+        self._read = (self._read + piece)[: self.ENOUGH]
+
+    def finish(self, *, complete: bool) -> JSON:
+        total = self._total()
+        kind = self._resource_type()
+        return {
+            "reducer": "open-data/1",
+            "resource_type": kind,
+            "total_over_zero": None if total is None else total > 0,
+            "entries": '"entry"' in self._text(),
+            "json": self._text().lstrip("\ufeff \t\r\n")[:1] == "{",
+        }
+
+    def _text(self) -> str:
+        return self._read.decode("utf-8", "replace")
+
+    def _total(self) -> int | None:
+        _, found, rest = self._text().partition('"total"')
+        rest = rest.lstrip().removeprefix(":").lstrip()
+        digits = "".join(character for character in _leading_digits(rest))
+        # A number that ends where the reading ended may go on: it is not known yet.
+        return int(digits) if found and digits and len(digits) < len(rest) else None
+
+    def _resource_type(self) -> str | None:
+        _, found, rest = self._text().partition('"resourceType"')
+        name = rest.lstrip().removeprefix(":").lstrip().removeprefix('"').partition('"')[0]
+        return name if found and name in ("Bundle", "OperationOutcome", "Patient") else None
+
+
+def _leading_digits(text: str) -> Iterator[str]:
+    for character in text[:20]:
+        if not ("0" <= character <= "9"):
+            return
+        yield character
+
+
+class Ndjson:
+    """Newline-delimited JSON: every line parsed, types counted, ids compared by keyed hashes, bad lines named.
+
+    Bulk Data Access 2.0.0, "Response - Output File Request". Memory stays flat: hashes go to an anonymous file.
+    """
+
+    def __init__(self, key: bytes, expected: str) -> None:
+        self._key = key
+        self._expected = expected
+        self._rest = b""
+        self._skipping = False
+        self._lines = 0
+        self._bytes = 0
+        self._types: Counter[str] = Counter()
+        self._other_types = 0
+        self._bad = 0
+        self._bad_lines: list[JSON] = []
+        self._hashes = _Uniqueness()
+
+    @property
+    def enough(self) -> bool:
+        return False
+
+    def feed(self, piece: bytes) -> None:
+        self._bytes += len(piece)
+        *whole, rest = (self._rest + piece).split(b"\n")
+        for line in whole:
+            if self._skipping:
+                self._skipping = False
+            else:
+                self._line(line)
+        self._rest = rest
+        if len(rest) > LONGEST_LINE and not self._skipping:
+            self._lines += 1
+            self._fault("the line is longer than prober reads")
+            self._skipping = True
+        if self._skipping:
+            self._rest = b""
+
+    def finish(self, *, complete: bool) -> JSON:
+        ended = not self._rest
+        if self._rest and not self._skipping:
+            self._line(self._rest)
+        return {
+            "reducer": "ndjson/1",
+            "bytes": self._bytes,
+            "lines": self._lines,
+            "types": dict(sorted(self._types.items())),
+            "expected": self._expected or None,
+            "of_other_type": self._other_types,
+            "bad": self._bad,
+            "bad_lines": self._bad_lines,
+            "repeated_ids": self._hashes.repeated(),
+            "ends_with_newline": ended,
+            "complete": complete,
+        }
+
+    def _line(self, line: bytes) -> None:
+        if not line.strip():
+            return
+        self._lines += 1
+        try:
+            resource = json.loads(line)
+        except (ValueError, RecursionError):
+            self._fault("the line is not JSON" if parse_json(line) is None else "the line is not UTF-8")
+            return
+        kind = resource.get("resourceType") if isinstance(resource, dict) else None
+        if kind not in R4_TYPES:
+            self._fault("the line is not a FHIR resource")
+            return
+        self._types[kind] += 1
+        self._other_types += bool(self._expected) and kind != self._expected
+        id_ = resource.get("id")
+        if isinstance(id_, str):
+            digest = hashlib.blake2b(f"{kind}/{id_}".encode("utf-8", "replace"), key=self._key[:64], digest_size=8)
+            self._hashes.add(int.from_bytes(digest.digest(), "big"))
+
+    def _fault(self, what: str) -> None:
+        self._bad += 1
+        if len(self._bad_lines) < BAD_LINES_NAMED:
+            self._bad_lines.append({"line": self._lines, "what": what})
+
+
+class _Uniqueness:
+    """Counts repeated 64-bit hashes; sorted runs are spilled to an anonymous temporary file."""
+
+    def __init__(self) -> None:
+        self._recent = array("Q")
+        self._spilled: IO[bytes] | None = None
+        self._runs: list[tuple[int, int]] = []
+
+    def add(self, value: int) -> None:
+        self._recent.append(value)
+        if len(self._recent) >= HASHES_IN_MEMORY:
+            self._spill()
+
+    def _spill(self) -> None:
+        if self._spilled is None:
+            self._spilled = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as this object
+        start = self._spilled.seek(0, 2)
+        array("Q", sorted(self._recent)).tofile(self._spilled)
+        self._runs.append((start, len(self._recent)))
+        self._recent = array("Q")
+
+    def repeated(self) -> int:
+        """How many values had been there before."""
+        runs: list[Iterator[int]] = [self._run(start, length) for start, length in self._runs]
+        previous, repeated = None, 0
+        for value in heapq.merge(sorted(self._recent), *runs):
+            repeated += value == previous
+            previous = value
+        return repeated
+
+    def _run(self, start: int, length: int) -> Iterator[int]:
+        spilled = self._spilled
+        for offset in range(0, length if spilled else 0, 4096):
+            part = array("Q")
+            count = min(4096, length - offset)
+            if spilled is not None:
+                spilled.seek(start + offset * part.itemsize)
+                part.frombytes(spilled.read(count * part.itemsize))
+            yield from part
+
+
+def reduced_text(value: JSON) -> bytes:
+    """The stored form of what a reducer kept."""
+    return canonical(value).encode()
