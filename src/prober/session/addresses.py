@@ -8,6 +8,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
+from typing import NoReturn
 
 import httpx
 
@@ -50,6 +51,7 @@ _CLOSED_V6 = tuple(
 _NEVER = tuple(
     ipaddress.ip_network(block) for block in ("0.0.0.0/8", "224.0.0.0/4", "255.255.255.255/32", "::/128", "ff00::/8")
 )
+_LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
 
 
@@ -66,7 +68,9 @@ def is_public(address: Address) -> bool:
 def is_loopback_as_written(host: str) -> bool:
     """Whether the host is `localhost` or a loopback literal: a name that merely leads to loopback is not."""
     literal = _literal(host)
-    return literal.is_loopback if literal is not None else host.lower() == "localhost"
+    if literal is None:
+        return host.lower() == "localhost"
+    return any(literal in block for block in _LOOPBACK if block.version == literal.version)
 
 
 def normal_name(host: str) -> str:
@@ -174,7 +178,7 @@ class AddressBook:
         if literal is not None:
             return (literal,)
         if name in self._given:
-            return self._given[name]
+            return self._given[name] or _nowhere(name)
         async with self._turns[name]:
             if name not in self._known:
                 self._known[name] = await self._ask(name)
@@ -185,9 +189,11 @@ class AddressBook:
             found = tuple(map(_numeric, await self._lookup(name)))
         except (OSError, ValueError):  # UnicodeError, for labels no DNS knows, is a ValueError
             found = ()
-        if not found:
-            raise NetworkFailure("dns", f"The name {name} does not resolve.")
-        return found
+        return found or _nowhere(name)
+
+
+def _nowhere(name: str) -> NoReturn:
+    raise NetworkFailure("dns", f"The name {name} does not resolve.")
 
 
 def _literal(host: str) -> Address | None:
