@@ -1,13 +1,17 @@
 """The sandbox when it is healthy: it serves what it declares, refuses properly, and starts and stops quickly."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -519,6 +523,27 @@ def test_serve_says_when_it_is_ready_and_ends_when_told() -> None:
 
     serve(Sandbox(), ready, end)
     assert met == [200]
+
+
+def test_serve_ends_on_sigterm_and_cleans_up(tmp_path: Path) -> None:
+    program = (
+        "from prober.sandbox import Sandbox, serve; serve(Sandbox(tls=True), lambda b: print(b.ca_file, flush=True))"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment) as run:
+        assert run.stdout is not None
+        assert Path(run.stdout.readline().strip()).read_bytes().startswith(b"-----BEGIN CERTIFICATE-----")
+        run.terminate()
+        assert run.wait(5) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_catalogue_loads_without_a_web_server() -> None:
+    program = (
+        "import sys, prober.sandbox as s; s.DEFECTS; print({'starlette', 'uvicorn', 'asyncio'} & sys.modules.keys())"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "set()"
 
 
 def test_a_mistaken_name_is_answered_with_the_nearest_ones() -> None:
