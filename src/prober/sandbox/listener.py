@@ -128,7 +128,9 @@ class Listener(uvicorn.Server):
             await loop.connect_accepted_socket(
                 lambda: _Connection(self.config, self.server_state, {}), accepted, ssl=context
             )
-        except (OSError, asyncio.CancelledError):
+        except OSError:
+            accepted.close()
+        except asyncio.CancelledError:
             accepted.close()
             raise
 
