@@ -1,0 +1,230 @@
+"""Finds the secrets that a run knows, however they are encoded, and what looks like a credential, in any bytes."""
+
+from __future__ import annotations
+
+import html
+import re
+from base64 import b64encode
+from bisect import bisect_right
+from urllib.parse import quote_plus
+
+from prober.redact.placeholders import Seal, octets
+
+SHORTEST_SECRET = 4
+HALVES_FROM = 32
+ROUNDS = 3
+# Bodies are searched in windows, so that the way back through the escapes never needs more memory than the body.
+WINDOW = 1 << 20
+MOST_FINDS = 100_000
+
+ESCAPE = re.compile(
+    rb"%[0-9A-Fa-f]{2}"
+    rb"|\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}"
+    rb"|\\u[0-9A-Fa-f]{4}"
+    rb"|\\[\"\\/bfnrt]"
+    rb"|&#[0-9]{1,7};?|&#[xX][0-9A-Fa-f]{1,6};?|&(?:amp|lt|gt|quot|apos);"
+)
+SHORT_ESCAPES = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+
+CREDENTIAL_KEYS = (
+    "access_token|refresh_token|id_token|client_secret|client_assertion|registration_access_token|subject_token|"
+    "actor_token|device_code|code_verifier|assertion|password|passwd|api_key|apikey|api-key|private_key|secret"
+)
+# A run of token characters is looked at once, from its beginning: hostile input cannot make this slower than linear.
+JWT = re.compile(rb"(?<![\w-])(?>[\w-]*?(?=eyJ))((?:eyJ)[\w-]{4,}+\.[\w-]*+\.[\w-]*+(?:\.[\w-]*+){0,2})")
+BEARER = re.compile(
+    rb"\b(Bearer|Basic|DPoP)(\s{1,4}+)(?=[^\s]{0,64}?[0-9]|[\w.~+/=-]{20})([\w.~+/=-]{8,}+)(?!\")", re.I
+)
+USERINFO = re.compile(rb"(:(?:/|\\/){2})([^/\s\"'<>@?#\\]{1,1024})@")
+PARAMETER = re.compile(
+    rb"((?:[?&;#]|\\u0026|^)(?:" + CREDENTIAL_KEYS.encode() + rb"|token|sig|signature|x-amz-signature|x-amz-credential"
+    rb"|x-amz-security-token|x-goog-signature|x-goog-credential|awsaccesskeyid|subscription-key)=)([^&\s\"'<>#\\;]+)",
+    re.I | re.M,
+)
+GRANT = re.compile(
+    rb"([?&]code=)([^&\s\"'<>#\\]+)(?=&[^\s\"'<>#]{0,512}?\bstate=)"
+    rb"|([?&]state=[^&\s\"'<>#\\]{0,512}+&code=)([^&\s\"'<>#\\]+)"
+)
+MEMBER = re.compile(rb'("(?:' + CREDENTIAL_KEYS.encode() + rb')"\s{0,64}+:\s{0,64}+")((?:[^"\\]++|\\.)*+)', re.I | re.S)
+ANY_MEMBER = re.compile(rb'"((?:[^"\\]++|\\.)*+)"(?:(\s{0,64}+:\s{0,64}+")((?:[^"\\]++|\\.)*+)("?+))?+', re.S)
+KEY = re.compile(CREDENTIAL_KEYS, re.I)
+KEY_SIGNS = re.compile(rb"(?:" + CREDENTIAL_KEYS.encode() + rb")", re.I)
+
+
+class View:
+    """Bytes with one layer of escapes undone, and the way back from each byte to where it came from."""
+
+    def __init__(self, data: bytes) -> None:
+        parts: list[bytes] = []
+        self._here: list[int] = []
+        self._there: list[tuple[int, int, bool]] = []
+        here = last = 0
+        for match in ESCAPE.finditer(data):
+            if match.start() > last:
+                self._mark(here, last, match.start(), literal=True)
+                parts.append(data[last : match.start()])
+                here += match.start() - last
+            plain = _undo(match[0])
+            self._mark(here, match.start(), match.end(), literal=False)
+            parts.append(plain)
+            here += len(plain)
+            last = match.end()
+        self.changed = last > 0
+        if last < len(data):
+            self._mark(here, last, len(data), literal=True)
+            parts.append(data[last:])
+        self.data = b"".join(parts)
+
+    def _mark(self, here: int, start: int, end: int, *, literal: bool) -> None:
+        self._here.append(here)
+        self._there.append((start, end, literal))
+
+    def back(self, start: int, end: int) -> tuple[int, int]:
+        """The span one layer up that became data[start:end]."""
+        first = bisect_right(self._here, start) - 1
+        last = bisect_right(self._here, end - 1) - 1
+        begin, _, literal = self._there[first]
+        if literal:
+            begin += start - self._here[first]
+        begun, finish, literal = self._there[last]
+        if literal:
+            finish = begun + end - self._here[last]
+        return begin, finish
+
+
+def _undo(escape: bytes) -> bytes:
+    if escape[:1] == b"%":
+        return bytes([int(escape[1:], 16)])
+    if escape[:2] == b"\\u":
+        text = "".join(chr(int(part, 16)) for part in escape.decode().split("\\u")[1:])
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+    if escape[:1] == b"\\":
+        return SHORT_ESCAPES.get(escape[1:], escape[1:])
+    return html.unescape(escape.decode()).encode("utf-8", "replace")
+
+
+def needles(secret: str) -> list[bytes]:
+    """The byte strings by which a secret shows itself once escapes are undone, the longest first."""
+    raw = octets(secret)
+    found = {raw, quote_plus(raw).encode(), secret.replace(" ", "+").encode("utf-8", "surrogatepass")}
+    if len(raw) >= HALVES_FROM:
+        found |= {octets(secret[: len(secret) // 2]), octets(secret[len(secret) // 2 :])}
+    found |= {secret.encode("utf-16-le", "surrogatepass"), secret.encode("utf-16-be", "surrogatepass")}
+    if len(raw) >= 8:
+        found |= {raw.hex().encode(), raw.hex().upper().encode()}
+    for shift, lead in ((0, 0), (1, 2), (2, 3)):
+        whole = b64encode(b"\0" * shift + raw)[lead : (shift + len(raw)) * 8 // 6]
+        if len(whole) >= 6:
+            found |= {whole, whole.replace(b"+", b"-").replace(b"/", b"_")}
+    return sorted(found, key=lambda needle: (-len(needle), needle))
+
+
+class Scrubber:
+    """Replaces known secrets and credential shapes by placeholders."""
+
+    def __init__(self, seal: Seal) -> None:
+        self._seal = seal
+        self._secrets: dict[str, list[bytes]] = {}
+
+    def add(self, secret: str) -> None:
+        """Remember a secret. Fewer than 4 characters are no secret and would tear up every text: they are ignored."""
+        if len(secret.strip()) >= SHORTEST_SECRET and not self._seal.made(secret):
+            self._secrets.setdefault(secret, needles(secret))
+
+    def text(self, text: str) -> str:
+        """The text without secrets and credentials."""
+        raw = octets(text)
+        clean = self.data(raw)
+        if clean == raw:
+            return text
+        try:
+            return clean.decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            return clean.decode("utf-8", "replace")
+
+    def data(self, data: bytes) -> bytes:
+        """The bytes without secrets and credentials; the same object where there were none."""
+        return self.known(self.shapes(data))
+
+    def known(self, data: bytes) -> bytes:
+        """The bytes without the secrets that the run knows."""
+        if not self._secrets or not data:
+            return data
+        overlap = 16 * max(len(shown[0]) for shown in self._secrets.values())
+        spans: list[tuple[int, int, str]] = []
+        for start in range(0, len(data), WINDOW):
+            found = self._spans(data[start : start + WINDOW + overlap])
+            spans.extend((start + begin, start + end, secret) for begin, end, secret in found)
+            if len(spans) > MOST_FINDS:
+                return self._seal.text(data.decode("utf-8", "surrogateescape")).encode()
+        return self._cut(data, spans) if spans else data
+
+    def _spans(self, data: bytes) -> list[tuple[int, int, str]]:
+        spans: list[tuple[int, int, str]] = []
+        views: list[View] = []
+        layer = data
+        for _ in range(ROUNDS + 1):
+            for secret, shown in self._secrets.items():
+                for needle in shown:
+                    spans.extend((*span, secret) for span in _find(layer, needle, views))
+            view = View(layer)
+            if not view.changed:
+                break
+            views.append(view)
+            layer = view.data
+        return spans
+
+    def _cut(self, data: bytes, spans: list[tuple[int, int, str]]) -> bytes:
+        spans.sort(key=lambda span: (span[0], -span[1]))
+        parts: list[bytes] = []
+        at = 0
+        for start, end, secret in spans:
+            if end <= at:
+                continue
+            if start >= at:
+                parts += (data[at:start], self._seal.text(secret).encode())
+            at = end
+        return b"".join((*parts, data[at:]))
+
+    def shapes(self, data: bytes) -> bytes:
+        """The bytes without what looks like a credential: JSON Web Tokens, bearer values, userinfo, named secrets."""
+        if b"eyJ" in data:
+            data = JWT.sub(lambda m: m[0][: m.start(1) - m.start()] + self._placeholder(m[1]), data)
+        if b"@" in data:
+            data = USERINFO.sub(lambda m: m[1] + self._placeholder(m[2]) + b"@", data)
+        data = BEARER.sub(lambda m: m[1] + m[2] + self._placeholder(m[3]), data)
+        if b"=" in data:
+            data = PARAMETER.sub(lambda m: m[1] + self._placeholder(m[2]), data)
+            data = GRANT.sub(self._grant, data)
+        if b'"' in data:
+            if KEY_SIGNS.search(data):
+                data = MEMBER.sub(lambda m: m[1] + self._placeholder(m[2]), data)
+            if b"\\u00" in data:
+                data = ANY_MEMBER.sub(self._escaped, data)
+        return data
+
+    def _grant(self, match: re.Match[bytes]) -> bytes:
+        before, value = (match[1], match[2]) if match[1] is not None else (match[3], match[4])
+        return before + self._placeholder(value)
+
+    def _escaped(self, match: re.Match[bytes]) -> bytes:
+        if match[2] is None or b"\\" not in match[1]:
+            return match[0]
+        if not KEY.fullmatch(View(match[1]).data.decode("utf-8", "replace")):
+            return match[0]
+        return b'"' + match[1] + b'"' + match[2] + self._placeholder(match[3]) + match[4]
+
+    def _placeholder(self, value: bytes) -> bytes:
+        return self._seal.text(value.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+
+def _find(data: bytes, needle: bytes, views: list[View]) -> list[tuple[int, int]]:
+    found = []
+    at = data.find(needle)
+    while at >= 0:
+        span = (at, at + len(needle))
+        for view in reversed(views):
+            span = view.back(*span)
+        found.append(span)
+        at = data.find(needle, at + len(needle))
+    return found
