@@ -46,6 +46,13 @@ class RunFolder:
         return cls(path)
 
     @classmethod
+    def create_plain(cls, path: Path) -> "RunFolder":
+        """A new, empty folder for a scorecard and reports alone. Raises BadFolder."""
+        folder = cls.create(path)
+        (path / BLOBS).rmdir()
+        return folder
+
+    @classmethod
     def open(cls, path: Path) -> "RunFolder":
         """An existing run folder. Raises BadFolder if it is none."""
         if not (path / RUN).is_file():

@@ -71,6 +71,8 @@ class Options:
     model: Path | None = None
     allow_http: bool = False
     contact: str | None = None
+    only: frozenset[str] | None = None
+    """The ids of the probes to run; None: all."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,8 @@ def prepare(options: Options, clock: Clock) -> Prepared:
     models, digests = load_models(options.model, probes)
     if options.ca_file is not None:
         _check_ca(options.ca_file)
+    if options.only is not None:
+        probes = {id_: one for id_, one in probes.items() if id_ in options.only}
     plan = make_plan(probes, decision, options)
     return Prepared(options, base, decision, plan, probes, models, digests, token, read_resolve(options.resolve))
 
@@ -141,8 +145,7 @@ def make_plan(probes: Mapping[str, LoadedProbe], decision: Decision, options: Op
     """Every observation in the fixed order in which the budget is allotted, with what it may ask."""
     wanted: dict[str, Observation[Any]] = {}
     for loaded in probes.values():
-        for observation in loaded.probe.observations:
-            wanted.update({below.name: below for below in observation.closure()})
+        wanted.update({one.name: one for one in loaded.probe.inputs_closure()})
     budget = options.budget or BUDGETS[options.depth]
     tall = heights(tuple(wanted.values()))
     order = sorted(wanted.values(), key=lambda one: (len(one.permits), -tall[one.name], one.name))
@@ -390,7 +393,7 @@ def surely_below(card: Scorecard, what: str) -> bool | None:
         raise Mistake("--fail-under: this run was scored without a rule book of levels.")
     for criterion in card.maturity.criteria:
         if criterion.id == name:
-            return _below(criterion.level, needed) if criterion.applies else False
+            return _below(criterion.level, needed) if criterion.level is not None else False
     for block in card.maturity.blocks:
         if block.id == name:
             return _below(block.points, 25 * needed) if block.points is not None else False

@@ -39,6 +39,11 @@ class Probe:
         """The observations that this probe reads directly, in the order of its parameters."""
         return tuple(one.observation if isinstance(one, Either) else one for one in self.inputs)
 
+    def inputs_closure(self) -> tuple[Observation[Any], ...]:
+        """Every observation that this probe rests on, each once, what is asked first coming first."""
+        found = {below.name: below for one in self.observations for below in one.closure()}
+        return tuple(found.values())
+
 
 @overload
 def probe(first: Observation[A], /) -> Callable[[Callable[[Seen[A]], Verdict]], Probe]: ...

@@ -1,0 +1,438 @@
+"""The command line: parse, call, print. It decides nothing."""
+
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from prober.library import LoadedProbe
+    from prober.pipeline import Options, Prepared
+
+app = typer.Typer(
+    name="prober",
+    help="Ask a healthcare provider's FHIR endpoints whether they are interoperable, and keep the evidence.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class DepthName(str, Enum):
+    """How much may be asked: about 40, 300 or 900 requests."""
+
+    discovery = "discovery"
+    standard = "standard"
+    full = "full"
+
+
+class PaceName(str, Enum):
+    """How fast: one request per second, or eight at a time for sandboxes."""
+
+    polite = "polite"
+    sandbox = "sandbox"
+
+
+Target = Annotated[str | None, typer.Argument(help="The FHIR base URL, for example https://fhir.example.org/r4.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The run folder to make (new or empty).")]
+ProviderFile = Annotated[Path | None, typer.Option("--provider", metavar="FILE", help="provider.yaml.")]
+AuthorizationFile = Annotated[
+    Path | None, typer.Option("--authorization", metavar="FILE", help="The authorization statement.")
+]
+AuthorizedBy = Annotated[
+    str | None,
+    typer.Option("--authorized-by", metavar="TEXT", help='For a public test server: "NAME, ROLE, WHY".'),
+]
+Sandbox = Annotated[bool, typer.Option("--sandbox", help="Say that the target is a sandbox and its data synthetic.")]
+PermitNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--permit",
+        metavar="NAME",
+        help="Allow only these: active, credentials, patient_data, jobs, negative_auth, writes.",
+    ),
+]
+Depth = Annotated[DepthName, typer.Option("--depth", help="How much may be asked.")]
+Pace = Annotated[PaceName | None, typer.Option("--pace", help="How fast it is asked.")]
+Budget = Annotated[int | None, typer.Option("--budget", min=1, max=100_000, help="The most requests.")]
+Deadline = Annotated[int | None, typer.Option("--deadline", min=1, max=86_400, help="Seconds for the whole run.")]
+BearerEnv = Annotated[
+    str | None, typer.Option("--bearer-env", metavar="NAME", help="The environment variable that holds a token.")
+]
+CaFile = Annotated[Path | None, typer.Option("--ca-file", metavar="FILE", help="PEM of a private authority.")]
+Proxy = Annotated[str | None, typer.Option("--proxy", metavar="URL", help="An http proxy.")]
+Resolve = Annotated[
+    Path | None, typer.Option("--resolve", metavar="FILE", help="Addresses for names, as in a hosts file.")
+]
+CustodianFolder = Annotated[
+    Path | None, typer.Option("--custodian", metavar="DIR", help="Where keys that open commitments are kept.")
+]
+FailUnder = Annotated[
+    str | None, typer.Option("--fail-under", metavar="WHAT", help="End with 1 if surely below, e.g. S8.STD.1=L2.")
+]
+ProbeFolders = Annotated[list[Path] | None, typer.Option("--probes", metavar="DIR", help="More probe folders.")]
+ModelFile = Annotated[Path | None, typer.Option("--model", metavar="FILE", help="Another rule book.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", metavar="INSTANT", help="Score as of this instant.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print scorecard.json instead of the summary.")]
+AllowHttp = Annotated[bool, typer.Option("--allow-http", help="Allow plain http to a host that is not loopback.")]
+Contact = Annotated[
+    str | None, typer.Option("--contact", metavar="TEXT", help="Whom the server's operator may ask; in User-Agent.")
+]
+RunFolders = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")]
+OneRun = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+
+
+def main() -> None:
+    """Run the command line; every mistake is one sentence on stderr and exit code 2, a fault of prober's own is 4."""
+    from prober.archive import BadFolder
+    from prober.library import Mistake
+
+    try:
+        app(standalone_mode=False)
+    except (Mistake, BadFolder) as mistake:
+        _complain(str(mistake))
+        sys.exit(2)
+    except typer.Exit as ended:
+        sys.exit(ended.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        _complain("Interrupted.")
+        sys.exit(3)
+    except Exception as error:
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+            _complain(str(error.format_message()))
+            sys.exit(2)
+        # The text of an exception may hold what a server sent, so only its type and place are told.
+        _complain(f"Prober failed with {type(error).__name__} at {_place(error)}; please report this.")
+        sys.exit(4)
+
+
+@app.callback(invoke_without_command=True)
+def about(version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False) -> None:
+    """Ask a healthcare provider's FHIR endpoints whether they are interoperable, and keep the evidence."""
+    if version:
+        from prober import __version__
+
+        typer.echo(f"prober {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    target: Target = None,
+    out: Out = None,
+    provider: ProviderFile = None,
+    authorization: AuthorizationFile = None,
+    authorized_by: AuthorizedBy = None,
+    sandbox: Sandbox = False,
+    permit: PermitNames = None,
+    depth: Depth = DepthName.standard,
+    pace: Pace = None,
+    budget: Budget = None,
+    deadline: Deadline = None,
+    bearer_env: BearerEnv = None,
+    ca_file: CaFile = None,
+    proxy: Proxy = None,
+    resolve: Resolve = None,
+    custodian: CustodianFolder = None,
+    fail_under: FailUnder = None,
+    probes: ProbeFolders = None,
+    model: ModelFile = None,
+    as_of: AsOf = None,
+    json: AsJson = False,
+    allow_http: AllowHttp = False,
+    contact: Contact = None,
+) -> None:
+    """Collect, judge, score and render: everything, for one target or for all bases of a provider file."""
+    _probe(locals(), whole=True)
+
+
+@app.command()
+def collect(
+    target: Target = None,
+    out: Out = None,
+    provider: ProviderFile = None,
+    authorization: AuthorizationFile = None,
+    authorized_by: AuthorizedBy = None,
+    sandbox: Sandbox = False,
+    permit: PermitNames = None,
+    depth: Depth = DepthName.standard,
+    pace: Pace = None,
+    budget: Budget = None,
+    deadline: Deadline = None,
+    bearer_env: BearerEnv = None,
+    ca_file: CaFile = None,
+    proxy: Proxy = None,
+    resolve: Resolve = None,
+    custodian: CustodianFolder = None,
+    probes: ProbeFolders = None,
+    model: ModelFile = None,
+    allow_http: AllowHttp = False,
+    contact: Contact = None,
+) -> None:
+    """Ask the server and keep the evidence; judge nothing yet."""
+    _probe(locals(), whole=False)
+
+
+@app.command()
+def judge(
+    run: OneRun,
+    probes: ProbeFolders = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Judge into a copy.")] = None,
+) -> None:
+    """Judge a run folder again, without a network."""
+    from prober.archive import RunFolder
+    from prober.library import load_probes
+    from prober.pipeline import judge_folder
+
+    findings = judge_folder(RunFolder.open(run), load_probes(probes or ()), out)
+    typer.echo(f"{len(findings)} findings are in {(out or run) / 'findings.jsonl'}.")
+
+
+@app.command()
+def score(
+    runs: RunFolders,
+    model: ModelFile = None,
+    as_of: AsOf = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where scorecard.json is written.")] = None,
+    fail_under: FailUnder = None,
+    probes: ProbeFolders = None,
+    json: AsJson = False,
+) -> None:
+    """Score one run, or several runs of one provider, without a network."""
+    from prober.stages import score_stage
+
+    raise typer.Exit(score_stage(runs, model, as_of, out, fail_under, probes or (), json, typer.echo))
+
+
+@app.command()
+def render(runs: RunFolders, out: Out = None, probes: ProbeFolders = None) -> None:
+    """Write report.html and report.md from scored run folders, without a network."""
+    from prober.stages import render_stage
+
+    for path in render_stage(runs, out, probes or ()):
+        typer.echo(f"{path}")
+
+
+@app.command()
+def plan(
+    target: Target = None,
+    provider: ProviderFile = None,
+    authorization: AuthorizationFile = None,
+    authorized_by: AuthorizedBy = None,
+    sandbox: Sandbox = False,
+    permit: PermitNames = None,
+    depth: Depth = DepthName.standard,
+    pace: Pace = None,
+    budget: Budget = None,
+    deadline: Deadline = None,
+    bearer_env: BearerEnv = None,
+    probes: ProbeFolders = None,
+    allow_http: AllowHttp = False,
+) -> None:
+    """Print what a run would ask, at most, and with which permits. Nothing is sent."""
+    from prober.render.terminal import plan_text
+
+    for prepared in _prepared(locals()):
+        decision = prepared.decision
+        typer.echo(plan_text(prepared.base, prepared.plan, decision.environment, decision.permits, decision.note))
+
+
+@app.command("list")
+def list_probes(probes: ProbeFolders = None) -> None:
+    """List the probes."""
+    from prober.library import load_probes
+    from prober.render.terminal import probe_list
+
+    typer.echo(probe_list([(one.id, one.family, one.sheet) for one in load_probes(probes or ()).values()]))
+
+
+@app.command()
+def explain(
+    id: Annotated[str, typer.Argument(metavar="ID", help="A probe's id, for example patient_read.")],
+    probes: ProbeFolders = None,
+) -> None:
+    """Explain a probe: what, why, citation, what it asks, what counts, how to fix."""
+    from prober.library import load_probes
+    from prober.render.terminal import explanation
+
+    one = _found(id, load_probes(probes or ()))
+    typer.echo(explanation(one.id, one.family, one.sheet, one.probe.inputs_closure()))
+
+
+@app.command()
+def new(
+    id: Annotated[str, typer.Argument(metavar="ID", help="The new probe's id, in snake_case.")],
+    into: Annotated[Path, typer.Option("--into", metavar="DIR", help="The family folder to make it in.")] = Path(),
+) -> None:
+    """Make a new probe folder whose three files fail until they are filled in."""
+    from prober.scaffold import new_probe
+
+    for path in new_probe(id, into):
+        typer.echo(f"{path}")
+
+
+@app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of probes.")],
+    fixtures: Annotated[
+        Path | None, typer.Option("--fixtures", metavar="DIR", help="Fixtures; else `fixtures` beside the folder.")
+    ] = None,
+) -> None:
+    """Apply the rules of the house to a folder of probes, and run their cases."""
+    from prober.workbench import check_folder
+
+    complaints = check_folder(folder, fixtures)
+    for complaint in complaints:
+        typer.echo(complaint, err=True)
+    if complaints:
+        raise typer.Exit(2)
+    typer.echo("Every probe here keeps the rules of the house, and every case gives its outcome.")
+
+
+@app.command()
+def coverage(
+    model: ModelFile = None,
+    probes: ProbeFolders = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="The whole ledger as Markdown.")] = False,
+) -> None:
+    """Print which requirement is decided by a probe, by a document, or by nothing yet."""
+    from prober.stages import coverage_text
+
+    typer.echo(coverage_text(model, probes or (), markdown=markdown))
+
+
+@app.command()
+def init(path: Annotated[Path, typer.Argument(metavar="FILE")] = Path("provider.yaml")) -> None:
+    """Write a commented provider.yaml to fill in."""
+    from prober.scaffold import new_provider_file
+
+    new_provider_file(path)
+    typer.echo(f"{path} is ready to be filled in; then run `prober run --provider {path}`.")
+
+
+@app.command()
+def cleanup(
+    contact: Contact = None,
+    ca_file: CaFile = None,
+    bearer_env: BearerEnv = None,
+) -> None:
+    """Delete export jobs that a killed run left behind on a server."""
+    from prober.stages import cleanup_stage
+
+    raise typer.Exit(cleanup_stage(contact, ca_file, bearer_env, typer.echo))
+
+
+@app.command()
+def sandbox(
+    persona: Annotated[str, typer.Option("--persona", help="Which server to play.")] = "leader",
+    defect: Annotated[list[str] | None, typer.Option("--defect", metavar="NAME", help="Plant a defect.")] = None,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 picks a free port.")] = 8480,
+    tls: Annotated[bool, typer.Option("--tls", help="Serve https from a throw-away authority.")] = False,
+    latency: Annotated[float, typer.Option("--latency", min=0, max=60, help="Seconds added to every answer.")] = 0.0,
+    list_defects: Annotated[bool, typer.Option("--list", help="List the defects and end.")] = False,
+) -> None:
+    """Serve the built-in sandbox on this machine, healthy or with planted defects, until Ctrl-C."""
+    from prober.playground import serve_sandbox
+
+    raise typer.Exit(serve_sandbox(persona, defect or [], port, tls, latency, list_defects, typer.echo))
+
+
+@app.command()
+def demo(
+    out: Out = None,
+    defects: Annotated[bool, typer.Option("--defects/--no-defects", help="Also plant every defect.")] = True,
+) -> None:
+    """Probe the sandbox's healthy persona and its faulty ones; print which defect was caught by which probe."""
+    from prober.playground import demonstrate
+
+    raise typer.Exit(demonstrate(out, defects, typer.echo))
+
+
+def _probe(given: dict[str, Any], *, whole: bool) -> None:
+    from prober.stages import run_stage
+
+    prepared = _prepared(given)
+    code = run_stage(
+        prepared,
+        out=given["out"],
+        whole=whole,
+        fail_under=given.get("fail_under"),
+        as_of=given.get("as_of"),
+        as_json=bool(given.get("json")),
+        say=typer.echo,
+    )
+    raise typer.Exit(code)
+
+
+def _prepared(given: dict[str, Any]) -> list["Prepared"]:
+    from prober.clock import SystemClock
+    from prober.library import Mistake, load_provider
+    from prober.pipeline import prepare
+
+    provider = load_provider(given["provider"]) if given["provider"] else None
+    if given["target"]:
+        targets = [given["target"]]
+    elif provider is not None:
+        targets = list(provider.fhir_bases)
+    else:
+        raise Mistake("No target was given; name a FHIR base URL, or a provider file with --provider.")
+    return [prepare(_options(given, target, provider), SystemClock()) for target in targets]
+
+
+def _options(given: dict[str, Any], target: str, provider: Any) -> "Options":
+    from prober.pipeline import Options
+
+    return Options(
+        target=target,
+        provider=provider,
+        authorization=given["authorization"],
+        authorized_by=given["authorized_by"],
+        sandbox=given["sandbox"],
+        permits=tuple(given["permit"] or ()),
+        depth=given["depth"].value,
+        pace=given["pace"].value if given["pace"] else None,
+        budget=given["budget"],
+        deadline=given["deadline"],
+        bearer_env=given["bearer_env"],
+        ca_file=given.get("ca_file"),
+        proxy=given.get("proxy"),
+        resolve=given.get("resolve"),
+        custodian=given.get("custodian"),
+        probes=tuple(given["probes"] or ()),
+        model=given.get("model"),
+        allow_http=given["allow_http"],
+        contact=given.get("contact"),
+    )
+
+
+def _found(id_: str, probes: "dict[str, LoadedProbe]") -> "LoadedProbe":
+    import difflib
+
+    from prober.library import Mistake
+
+    if id_ in probes:
+        return probes[id_]
+    near = difflib.get_close_matches(id_, probes, n=1)
+    hint = f"did you mean {near[0]}?" if near else "see `prober list`."
+    raise Mistake(f"{id_}: there is no probe of this name; {hint}")
+
+
+def _complain(text: str) -> None:
+    typer.echo(f"prober: {text}", err=True)
+
+
+def _place(error: Exception) -> str:
+    trace = error.__traceback__
+    place = "an unknown place"
+    while trace is not None:
+        place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
+
+
+if __name__ == "__main__":
+    main()

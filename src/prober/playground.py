@@ -1,0 +1,197 @@
+"""The sandbox from the command line: serve it, and prove on it that every planted defect is caught."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import RootModel
+
+from prober.clock import SystemClock
+from prober.library import Mistake, load_yaml
+from prober.nouns.base import Noun
+from prober.nouns.finding import Finding, Outcome, Reason
+from prober.pipeline import Options, collect, judge_folder, prepare
+from prober.sandbox import DEFECTS, PERSONAS, Sandbox, serve
+
+AT_ONCE = 4
+DEADLINE = 20
+"""Seconds for one faulty server: the drip and the endless export end by it."""
+SLOW_SECONDS = 3.2
+"""A little over what the probe allows, so that the demonstration is short."""
+
+Say = Callable[[str], None]
+
+
+class Catch(Noun):
+    """How a defect shows: the probe that names it, and the outcome and reason that it then has."""
+
+    probe: str
+    outcome: Outcome
+    reason: Reason | None = None
+
+
+class Catches(RootModel[dict[str, Catch]]):
+    """defects.yaml."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table defect × caught."""
+
+    defect: str
+    sentence: str
+    probe: str
+    expected: str
+    on_healthy: str
+    on_faulty: str
+    says: str
+    caught: bool
+
+
+def expected_catches() -> Mapping[str, Catch]:
+    """The catch of every planted defect. Raises Mistake if the file is not right."""
+    return load_yaml(Path(__file__).with_name("defects.yaml"), Catches).root
+
+
+def serve_sandbox(
+    persona: str, defects: Iterable[str], port: int, tls: bool, latency: float, list_defects: bool, say: Say
+) -> int:
+    """`prober sandbox`. The exit code."""
+    if list_defects:
+        width = max(len(name) for name in DEFECTS)
+        for name, defect in DEFECTS.items():
+            say(f"{name:<{width}}  {defect.sentence}")
+        return 0
+    if persona not in PERSONAS:
+        raise Mistake(f"--persona {persona}: there is no such persona; there is {', '.join(PERSONAS)}.")
+    try:
+        box = Sandbox(persona=persona, defects=tuple(defects), tls=tls, port=port, latency=latency)
+    except ValueError as error:
+        raise Mistake(f"--defect: {error}") from error
+
+    def ready(running: Sandbox) -> None:
+        say(f"The sandbox plays {persona} at {running.base_url} (Ctrl-C ends it).")
+        say(f"Its bearer token: {running.token}")
+        ca = f" --ca-file {running.ca_file}" if running.ca_file else ""
+        if running.ca_file:
+            say(f"Its throw-away authority: {running.ca_file}")
+        say(f"Probe it: PROBER_TOKEN={running.token} prober run {running.base_url} --bearer-env PROBER_TOKEN{ca}")
+
+    try:
+        serve(box, ready)
+    except OSError as error:
+        raise Mistake(f"--port {port}: the sandbox cannot listen there ({error.strerror}).") from error
+    return 0
+
+
+def demonstrate(out: Path | None, defects: bool, say: Say) -> int:
+    """`prober demo`: the healthy persona with its report, then every defect. The exit code."""
+    from prober.stages import run_stage
+
+    root = out or Path("prober-demo")
+    token_name = "PROBER_DEMO_TOKEN"  # noqa: S105 - the name of a variable
+    say("A healthy server first: the built-in sandbox, persona leader.\n")
+    with Sandbox() as box:
+        os.environ[token_name] = box.token
+        prepared = prepare(Options(target=box.base_url, bearer_env=token_name), SystemClock())
+        code = run_stage(
+            [prepared], out=root / "leader", whole=True, fail_under=None, as_of=None, as_json=False, say=say
+        )
+    if code or not defects:
+        return code
+    say("\nNow every planted defect, one faulty server each, and the probe that catches it.\n")
+    rows = table(sorted(DEFECTS))
+    say(as_text(rows))
+    return 0 if all(row.caught for row in rows) else 4
+
+
+def table(names: Iterable[str], *, at_once: int = AT_ONCE) -> tuple[Row, ...]:
+    """Probe the healthy persona and each faulty one; say for each defect whether its probe caught it."""
+    catches = expected_catches()
+    wanted = {name: catches[name] for name in names}
+    with tempfile.TemporaryDirectory(prefix="prober-demo-") as scratch:
+        return asyncio.run(_table(wanted, Path(scratch), at_once))
+
+
+async def _table(wanted: Mapping[str, Catch], scratch: Path, at_once: int) -> tuple[Row, ...]:
+    places = asyncio.Semaphore(at_once)
+
+    async def probe(name: str, defects: tuple[str, ...], tls: bool, only: frozenset[str]) -> dict[str, Finding]:
+        async with places:
+            return await _findings(scratch / name, defects, tls, only)
+
+    plain = frozenset(one.probe for name, one in wanted.items() if not DEFECTS[name].needs_tls)
+    secure = frozenset(one.probe for name, one in wanted.items() if DEFECTS[name].needs_tls)
+    healthy, healthy_tls, *faulty = await asyncio.gather(
+        probe("healthy", (), False, plain),
+        probe("healthy-tls", (), True, secure),
+        *(probe(name, (name,), DEFECTS[name].needs_tls, frozenset({one.probe})) for name, one in wanted.items()),
+    )
+    return tuple(
+        _row(name, catch, (healthy_tls if DEFECTS[name].needs_tls else healthy)[catch.probe], found[catch.probe])
+        for (name, catch), found in zip(wanted.items(), faulty, strict=True)
+    )
+
+
+async def _findings(folder: Path, defects: tuple[str, ...], tls: bool, only: frozenset[str]) -> dict[str, Finding]:
+    if not only:
+        return {}
+    with Sandbox(defects=defects, tls=tls, slow_seconds=SLOW_SECONDS) as box:
+        name = f"PROBER_TOKEN_{folder.name.upper().replace('-', '_')}"
+        os.environ[name] = box.token
+        try:
+            options = Options(target=box.base_url, bearer_env=name, ca_file=box.ca_file, only=only, deadline=DEADLINE)
+            prepared = prepare(options, SystemClock())
+        finally:
+            del os.environ[name]
+        collected = await collect(prepared, folder, SystemClock())
+    findings = await asyncio.to_thread(judge_folder, collected.folder, prepared.probes)
+    shutil.rmtree(folder)
+    return {one.source.probe: one for one in findings}
+
+
+def _row(name: str, catch: Catch, healthy: Finding, faulty: Finding) -> Row:
+    got = (faulty.verdict.outcome, faulty.verdict.reason)
+    caught = got == (catch.outcome, catch.reason) and healthy.verdict.outcome == "present"
+    return Row(
+        defect=name,
+        sentence=DEFECTS[name].sentence,
+        probe=catch.probe,
+        expected=_words(catch.outcome, catch.reason),
+        on_healthy=_words(healthy.verdict.outcome, healthy.verdict.reason),
+        on_faulty=_words(*got),
+        says=faulty.verdict.message,
+        caught=caught,
+    )
+
+
+def _words(outcome: Outcome, reason: Reason | None) -> str:
+    return f"{outcome} ({reason})" if reason else outcome
+
+
+def as_text(rows: Iterable[Row]) -> str:
+    """The table for a terminal."""
+    many = list(rows)
+    width = max(len(row.defect) for row in many)
+    probes = max(len(row.probe) for row in many)
+    lines = [
+        f"{row.defect:<{width}}  {row.probe:<{probes}}  {'caught' if row.caught else 'MISSED':<6}  {row.on_faulty}"
+        for row in many
+    ]
+    caught = sum(row.caught for row in many)
+    return "\n".join([*lines, "", f"{caught} of {len(many)} planted defects were caught."])
+
+
+def as_markdown(rows: Iterable[Row]) -> str:
+    """The table for the documentation."""
+    many = list(rows)
+    lines = [
+        "| defect | what is planted | probe | on the healthy server | on the faulty one |",
+        "|---|---|---|---|---|",
+        *(f"| `{row.defect}` | {row.sentence} | `{row.probe}` | {row.on_healthy} | {row.on_faulty} |" for row in many),
+    ]
+    return "\n".join(lines) + "\n"

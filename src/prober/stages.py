@@ -1,0 +1,269 @@
+"""What each command does once its words are understood: stages over run folders, progress, exit codes."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from prober.archive import FINDINGS, SCORECARD, BadFolder, RunFolder
+from prober.clock import Clock, SystemClock
+from prober.library import LoadedProbe, Mistake, load_model, load_probes, shipped_models
+from prober.nouns.scorecard import Scorecard
+from prober.pipeline import (
+    Collected,
+    Prepared,
+    collect,
+    exit_code,
+    judge_folder,
+    score_folders,
+    surely_below,
+)
+from prober.render.report import Report, Subject
+
+if TYPE_CHECKING:
+    from prober.session.live import Progress
+
+Say = Callable[[str], None]
+REPORTS = ("report.html", "report.md")
+
+
+def run_stage(
+    prepared: Sequence[Prepared],
+    *,
+    out: Path | None,
+    whole: bool,
+    fail_under: str | None,
+    as_of: str | None,
+    as_json: bool,
+    say: Say,
+) -> int:
+    """`prober run` and `prober collect`. The exit code."""
+    from prober.render.terminal import summary
+
+    _check_threshold(fail_under, prepared)
+    clock = SystemClock()
+    root = out or _default_folder(prepared, clock)
+    places = [root] if len(prepared) == 1 else [root / _place(number, one) for number, one in enumerate(prepared, 1)]
+    collected = asyncio.run(_collect_all(prepared, places, clock))
+    folders = [one.folder for one in collected]
+    bugs = any(one.bugs for one in collected)
+    if not whole:
+        for one in collected:
+            done = one.run.done
+            sent = done.requests if done else 0
+            say(f"{one.folder.path} holds {sent} requests of a budget of {one.run.plan.budget}.")
+        return exit_code((), [one.run for one in collected], bugs, False)
+    probes = prepared[0].probes
+    for folder in folders:
+        judge_folder(folder, probes)
+    card = score_folders(folders, probes, as_of=as_of)
+    _write_card(root, folders, probes, card, as_of)
+    below = surely_below(card, fail_under) if fail_under else False
+    code = exit_code([card], [one.run for one in collected], bugs, below)
+    report = load_report(folders, probes, card)
+    paths = write_reports(root, report)
+    if as_json:
+        say(card.line())
+    else:
+        say(summary(report, width=_width()))
+        say(f"The report is {paths[0]}; the evidence lies beside it. Exit code {code}.")
+    return code
+
+
+def score_stage(
+    runs: Sequence[Path],
+    model: Path | None,
+    as_of: str | None,
+    out: Path | None,
+    fail_under: str | None,
+    extra: Iterable[Path],
+    as_json: bool,
+    say: Say,
+) -> int:
+    """`prober score`. The exit code."""
+    from prober.render.terminal import summary
+
+    probes = load_probes(extra)
+    folders = [RunFolder.open(one) for one in runs]
+    if out is None and len(folders) > 1:
+        raise Mistake("Several runs give one scorecard of the provider; say with --out DIR where it is to lie.")
+    if out is None and model is not None:
+        raise Mistake("Another rule book gives another scorecard; say with --out DIR where it is to lie.")
+    card = score_folders(folders, probes, model=model, as_of=as_of)
+    if out is None:
+        _refuse_other_models(folders[0], card)
+        folders[0].write_scorecard(card)
+    else:
+        RunFolder.create_plain(out).write_scorecard(card)
+    below = surely_below(card, fail_under) if fail_under else False
+    say(card.line() if as_json else summary(load_report(folders, probes, card), width=_width()))
+    return exit_code([card], [folder.run() for folder in folders], False, below)
+
+
+def render_stage(runs: Sequence[Path], out: Path | None, extra: Iterable[Path]) -> tuple[Path, ...]:
+    """`prober render`: the paths written."""
+    probes = load_probes(extra)
+    folders = [RunFolder.open(one) for one in runs]
+    for folder in folders:
+        for name in (FINDINGS, SCORECARD):
+            if not folder.has(name):
+                raise Mistake(f"{folder.path / name}: this file is missing; make it with `prober judge` and `score`.")
+    card = folders[0].scorecard() if len(folders) == 1 else score_folders(folders, probes)
+    return write_reports(out or folders[0].path, load_report(folders, probes, card))
+
+
+def write_reports(root: Path, report: Report) -> tuple[Path, ...]:
+    """Write the HTML and the Markdown report."""
+    from prober.render import html, markdown
+
+    folder = RunFolder(root)
+    return tuple(
+        folder.write_report(name, text)
+        for name, text in zip(REPORTS, (html.page(report), markdown.page(report)), strict=True)
+    )
+
+
+def load_report(folders: Sequence[RunFolder], probes: Mapping[str, LoadedProbe], card: Scorecard) -> Report:
+    """Everything that a renderer may show, read back from disk."""
+    subjects = tuple(
+        Subject(folder.run(), folder.provider(), folder.findings(), folder.exchanges(), _relative(folder, folders))
+        for folder in folders
+    )
+    return Report(card, subjects, {id_: one.sheet for id_, one in probes.items()})
+
+
+def coverage_text(model: Path | None, extra: Iterable[Path], *, markdown: bool) -> str:
+    """`prober coverage`: the ledger of a rule book."""
+    from prober.coverage import as_markdown, as_text, ledger
+    from prober.nouns.model import MaturityModel
+
+    path = model or shipped_models()[1]
+    loaded = load_model(path)
+    if not isinstance(loaded, MaturityModel):
+        raise Mistake(f"{path}: this is a profile without levels, so there is no ledger of requirements.")
+    rows = ledger(loaded, load_probes(extra))
+    return as_markdown(rows) if markdown else as_text(rows)
+
+
+def cleanup_stage(contact: str | None, ca_file: Path | None, bearer_env: str | None, say: Say) -> int:
+    """`prober cleanup`: delete the jobs of killed runs. The exit code is 3 if one could not be deleted."""
+    from prober.jobs import delete_left_behind, left_behind
+
+    if not left_behind():
+        say("No run left an export job behind.")
+        return 0
+    token = os.environ.get(bearer_env, "") if bearer_env else ""
+    return asyncio.run(delete_left_behind(contact, str(ca_file) if ca_file else None, token or None, say))
+
+
+async def _collect_all(prepared: Sequence[Prepared], places: Sequence[Path], clock: Clock) -> list[Collected]:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    collected: list[Collected] = []
+    for one, place in zip(prepared, places, strict=True):
+        if stopping.is_set() and collected:
+            break
+        with _ProgressLine(one) as line:
+            collected.append(await collect(one, place, clock, progress=line, stopping=stopping))
+    return collected
+
+
+class _ProgressLine:
+    """One line on stderr that says what is being asked now; silent when stderr is not a terminal."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self._host = urlsplit(prepared.base).netloc
+        self._shown = sys.stderr.isatty()
+        plan = prepared.plan
+        if self._shown:
+            print(
+                f"Asking {self._host}: at most {plan.most_requests} of {plan.budget} requests, "
+                f"{plan.deadline_seconds} seconds.",
+                file=sys.stderr,
+            )
+
+    def __enter__(self) -> "_ProgressLine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def __call__(self, now: "Progress") -> None:
+        if self._shown:
+            text = f"{now.sent}/{now.budget} requests: {now.observation}"
+            print(f"\r\x1b[K{text[:78]}", end="", file=sys.stderr, flush=True)
+
+
+def _write_card(
+    root: Path, folders: Sequence[RunFolder], probes: Mapping[str, LoadedProbe], card: Scorecard, as_of: str | None
+) -> None:
+    if len(folders) == 1:
+        folders[0].write_scorecard(card)
+        return
+    for folder in folders:
+        folder.write_scorecard(score_folders([folder], probes, as_of=as_of))
+    RunFolder(root).write_scorecard(card)
+
+
+def _refuse_other_models(folder: RunFolder, card: Scorecard) -> None:
+    if card.models != folder.run().models:
+        raise BadFolder(f"{folder.path}: this run was scored with another rule book; score it with --out DIR.")
+
+
+def _check_threshold(what: str | None, prepared: Sequence[Prepared]) -> None:
+    """A faulty threshold is told before anything is sent."""
+    if what is None:
+        return
+    from prober.library import parse_model
+    from prober.nouns.model import MaturityModel
+
+    name, _, level = what.partition("=")
+    models = [parse_model(text, Path("model.yaml")) for text in prepared[0].models]
+    known = {
+        id_
+        for model in models
+        if isinstance(model, MaturityModel)
+        for id_ in [*(one.id for one in model.criteria), *(one.id for one in model.blocks)]
+    }
+    if name not in known or level not in ("L1", "L2", "L3", "L4"):
+        raise Mistake(
+            f"--fail-under {what}: say a criterion or block of the rule book and a level, for example S8.STD.1=L2."
+        )
+
+
+def _default_folder(prepared: Sequence[Prepared], clock: Clock) -> Path:
+    host = (urlsplit(prepared[0].base).hostname or "target").replace(":", "_")
+    return Path("prober-runs") / f"{host}-{clock.utc().strftime('%Y%m%dT%H%M%SZ')}"
+
+
+def _place(number: int, prepared: Prepared) -> str:
+    host = (urlsplit(prepared.base).hostname or "target").replace(":", "_")
+    return f"{number:02d}-{host}"
+
+
+def _relative(folder: RunFolder, folders: Sequence[RunFolder]) -> str:
+    return "" if len(folders) == 1 else f"{folder.path.name}/"
+
+
+def _width() -> int:
+    import shutil
+
+    return min(shutil.get_terminal_size((100, 24)).columns, 120)
+
+
+__all__ = [
+    "cleanup_stage",
+    "coverage_text",
+    "load_report",
+    "render_stage",
+    "run_stage",
+    "score_stage",
+    "write_reports",
+]
