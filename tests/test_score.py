@@ -328,6 +328,16 @@ class TestLevels:
         model = "criteria: [{id: S8.STD.1, levels: {3: {a: {ceiling: 2, met_by: {is: {probe: a}}}}}}]"
         assert span(only(model, found("a", "absent", **{"class": "E1"}))) == (0, 2)
 
+    def test_the_next_step_is_what_was_refuted_before_what_is_unknown(self) -> None:
+        model = """
+        criteria:
+          - id: S8.STD.1
+            levels:
+              1: {a: {met_by: {is: {probe: a}}}, b: {met_by: {is: {probe: b}}}, c: {met_by: {is: {probe: c}}}}
+        """
+        assert only(model, found("a"), found("c", "absent")).next_step == "To reach L1: c holds."
+        assert only(model, found("a")).next_step == "To reach L1: b holds."
+
     def test_a_gap_says_what_is_missing(self) -> None:
         model = """
         criteria:
@@ -355,6 +365,13 @@ class TestRules:
         matrix = [cell(f"c{n}", one, declared=one != "undeclared_works") for n, one in enumerate(cells)]
         rule = Rule.model_validate({"share": {"probe": "m", "at_least": "95/100"}})
         assert decide(rule, {"m": found("m", values={"cells": matrix})}).truth == truth
+
+    def test_a_share_is_of_what_was_declared_and_works_unasked_is_no_part_of_it(self) -> None:
+        odd = [cell("a", "shown"), cell("b", "refuted", declared=False), cell("c", "undeclared_works")]
+        rule = Rule.model_validate({"share": {"probe": "m", "at_least": "1/1"}})
+        said = decide(rule, {"m": found("m", values={"cells": odd})})
+        assert said.truth == "true"
+        assert said.leaves[0].why.startswith("1 of 1 declared claims")
 
     def test_a_share_names_the_reasons_of_what_it_could_not_test(self) -> None:
         matrix = [cell("a", "untested", reason="untested_sample"), cell("b", "untested", reason="needs_patient_data")]
@@ -547,6 +564,15 @@ class TestPoints:
     def test_a_block_that_is_not_listed_is_a_fault(self) -> None:
         with pytest.raises(ValueError, match=r"S8.STD.1 lies in the block STD, which test_book does not list."):
             summed({"TRN": 100}, met("S8.STD.1", 2))
+
+    def test_a_shadow_workflow_has_a_level_and_no_share(self) -> None:
+        result = summed(
+            {"WF": 100},
+            met("S8.WF.PAY.1", 2, block="WF"),
+            met("S8.WF.NEW.1", 4, block="WF", weight=0),
+        )
+        assert [one.state for one in result.workflows] == ["L2", "L4"]
+        assert span(result.blocks[0]) == (50, 50)
 
     def test_workflows_share_their_block_equally(self) -> None:
         result = summed(
