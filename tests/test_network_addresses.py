@@ -45,14 +45,14 @@ def kind_of(addresses: AddressBook, host: str) -> str:
 def test_no_public_ipv4_is_special(address: ipaddress.IPv4Address) -> None:
     if is_public(address):
         assert address.is_global
-        assert not (address.is_multicast or address.is_reserved or address.is_loopback or address.is_unspecified)
+        assert not any((address.is_multicast, address.is_reserved, address.is_loopback, address.is_unspecified))
 
 
 @given(st.ip_addresses(v=6))
 def test_no_public_ipv6_is_special(address: ipaddress.IPv6Address) -> None:
     if is_public(address):
         assert address.is_global
-        assert not (address.is_multicast or address.is_reserved or address.is_loopback or address.is_unspecified)
+        assert not any((address.is_multicast, address.is_reserved, address.is_loopback, address.is_unspecified))
         assert address.ipv4_mapped is None
         assert address.sixtofour is None
         assert address.teredo is None

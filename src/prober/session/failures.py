@@ -8,9 +8,13 @@ from prober.session.wire import Limits, NetworkFailure
 
 
 def failure_of(
-    error: BaseException, limits: Limits, *, tunnelling: bool = False, head_arrived: bool = False
+    error: BaseException, limits: Limits, *, spoke: bool, head_arrived: bool, tunnelling: bool = False
 ) -> NetworkFailure | None:
-    """The plain name of what went wrong, or None for what is no affair of the network: cancellation and bugs."""
+    """The plain name of what went wrong, or None for what is no affair of the network: cancellation and bugs.
+
+    `spoke` says whether the server had sent anything, `head_arrived` whether that was a whole head, and `tunnelling`
+    whether it was the proxy that was spoken to.
+    """
     failure: NetworkFailure
     match error:
         case NetworkFailure():
@@ -21,7 +25,7 @@ def failure_of(
             status = re.match(r"[0-9]{3}", str(error))
             return NetworkFailure("proxy", proxy_words(int(status[0]) if status else None))
         case httpcore.RemoteProtocolError():
-            failure = _broken_rules(str(error), head_arrived=head_arrived)
+            failure = _broken_rules(str(error), spoke=spoke, head_arrived=head_arrived)
         case httpcore.LocalProtocolError():
             failure = NetworkFailure("protocol", "The request cannot be written as HTTP.")
         case _:
@@ -31,9 +35,9 @@ def failure_of(
     return failure
 
 
-def _broken_rules(said: str, *, head_arrived: bool) -> NetworkFailure:
+def _broken_rules(said: str, *, spoke: bool, head_arrived: bool) -> NetworkFailure:
     """What h11 and httpcore say about a server's HTTP, told without the bytes that they quote."""
-    if said.startswith("Server disconnected"):
+    if said.startswith("Server disconnected") and not spoke:
         return NetworkFailure("reset", "The server closed the connection without any answer.")
     if said.startswith("Receive buffer too long") and not head_arrived:
         return NetworkFailure("headers_too_large", "The answer's head is larger than 100 KiB.")

@@ -193,7 +193,13 @@ class Network:
                 return Streamed(response, request.method, limits, attempt, deadline, self._lag, watch)
         except BaseException as error:
             lag = self._lag.end(watch)
-            translated = failure_of(error, limits, tunnelling=tunnels and attempt.tls is None and not attempt.secured)
+            translated = failure_of(
+                error,
+                limits,
+                spoke=attempt.first_byte is not None,
+                head_arrived=False,
+                tunnelling=tunnels and attempt.tls is None and not attempt.secured,
+            )
             if translated is None:
                 raise
             failure = translated
@@ -358,11 +364,12 @@ class Network:
 def _url_of(text: str) -> httpx.URL:
     try:
         url = httpx.URL(text)
-    except (httpx.InvalidURL, UnicodeError):
+        named = url.host
+    except (httpx.InvalidURL, UnicodeError):  # the latter from `host`, for a name that is not what xn-- promises
         raise NetworkFailure("protocol", "The URL cannot be read as one.") from None
     if url.scheme not in ("http", "https"):
         raise NetworkFailure("protocol", "The URL is neither http nor https.")
-    if not 0 < len(url.raw_host) <= 253 or not 0 < _port_of(url) < 65536:
+    if not named or len(url.raw_host) > 253 or not 0 < _port_of(url) < 65536:
         raise NetworkFailure("protocol", "The URL names no host and port that could exist.")
     if url.userinfo:
         raise NetworkFailure("protocol", "The URL carries a user name or password, which prober never sends.")

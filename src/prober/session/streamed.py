@@ -121,7 +121,7 @@ class Streamed:
             async with asyncio.timeout_at(self._deadline):
                 return await anext(raw, None)
         except Exception as error:
-            translated = failure_of(error, self._limits, head_arrived=True)
+            translated = failure_of(error, self._limits, spoke=True, head_arrived=True)
             if translated is None:
                 raise
             failure = translated
