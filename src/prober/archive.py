@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from prober.mistake import BadFolder
 from prober.nouns.base import Noun, canonical
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Finding
@@ -20,10 +21,6 @@ EXCHANGES, BLOBS, MEASUREMENTS = "exchanges.jsonl", "blobs", "measurements.jsonl
 FINDINGS, SCORECARD = "findings.jsonl", "scorecard.json"
 _BETWEEN_MODELS = "---\n"
 N = TypeVar("N", bound=Noun)
-
-
-class BadFolder(Exception):
-    """A run folder that cannot be used: one sentence with the file and the remedy."""
 
 
 class RunFolder:

@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from prober.archive import BadFolder, RunFolder
+from prober.archive import RunFolder
 from prober.judge import judge
-from prober.library import LoadedProbe, Mistake, load_cases
+from prober.library import LoadedProbe, load_cases
+from prober.mistake import BadFolder, Mistake
 from prober.nouns.base import JSON, Noun
 from prober.nouns.evidence import Exchange, Failure, Media
 from prober.nouns.finding import Finding, Outcome, Reason

@@ -1,11 +1,13 @@
 """The command line: parse, call, print. It decides nothing."""
 
 import sys
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from prober.mistake import Mistake
 
 if TYPE_CHECKING:
     from prober.library import LoadedProbe
@@ -22,7 +24,7 @@ app = typer.Typer(
 )
 
 
-class DepthName(str, Enum):
+class DepthName(StrEnum):
     """How much may be asked: about 40, 300 or 900 requests."""
 
     discovery = "discovery"
@@ -30,7 +32,7 @@ class DepthName(str, Enum):
     full = "full"
 
 
-class PaceName(str, Enum):
+class PaceName(StrEnum):
     """How fast: one request per second, or eight at a time for sandboxes."""
 
     polite = "polite"
@@ -88,12 +90,9 @@ OneRun = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 def main() -> None:
     """Run the command line; every mistake is one sentence on stderr and exit code 2, a fault of prober's own is 4."""
-    from prober.archive import BadFolder
-    from prober.library import Mistake
-
     try:
         app(standalone_mode=False)
-    except (Mistake, BadFolder) as mistake:
+    except Mistake as mistake:
         _complain(str(mistake))
         sys.exit(2)
     except typer.Exit as ended:
@@ -370,7 +369,7 @@ def _probe(given: dict[str, Any], *, whole: bool) -> None:
 
 def _prepared(given: dict[str, Any]) -> list["Prepared"]:
     from prober.clock import SystemClock
-    from prober.library import Mistake, load_provider
+    from prober.library import load_provider
     from prober.pipeline import prepare
 
     provider = load_provider(given["provider"]) if given["provider"] else None
@@ -411,8 +410,6 @@ def _options(given: dict[str, Any], target: str, provider: Any) -> "Options":
 
 def _found(id_: str, probes: "dict[str, LoadedProbe]") -> "LoadedProbe":
     import difflib
-
-    from prober.library import Mistake
 
     if id_ in probes:
         return probes[id_]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from prober.clock import Clock
-from prober.library import Mistake
+from prober.mistake import Mistake
 from prober.nouns.base import JSON, canonical
 from prober.nouns.evidence import Exchange, parse_json
 

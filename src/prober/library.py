@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from prober.mistake import Mistake
 from prober.nouns.model import CapabilityProfile, MaturityModel, Model
 from prober.nouns.provider import Authorization, Provider
 from prober.nouns.sheet import Sheet
@@ -25,10 +26,6 @@ LARGEST_FILE = 4 * 2**20
 
 _ID = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _PACKAGE = Path(__file__).parent
-
-
-class Mistake(Exception):
-    """A mistake in what the user gave: one sentence with file, line and remedy. The exit code is 2."""
 
 
 @dataclass(frozen=True)

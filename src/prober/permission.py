@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from prober.library import Mistake
+from prober.mistake import Mistake
 from prober.nouns.provider import Authorization, Provider
 from prober.nouns.run import PERMITS, AuthorizationNote, Environment, Permit
 

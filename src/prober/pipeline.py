@@ -1,7 +1,6 @@
 """The order of the stages, written once: collect, judge, score, render, each over the run folder."""
 
 import asyncio
-import hashlib
 import os
 import platform
 import re
@@ -13,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from prober import __version__
-from prober.archive import BadFolder, RunFolder, copy_for_rejudging, evidence_digest
+from prober.archive import RunFolder, copy_for_rejudging, evidence_digest
 from prober.clock import Clock, instant, new_run_id
 from prober.judge import judge
-from prober.library import LoadedProbe, Mistake, check_model, load_probes, parse_model, shipped_models
+from prober.library import LoadedProbe, check_model, load_probes, parse_model, shipped_models
+from prober.mistake import BadFolder, Mistake
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Finding, Reason
 from prober.nouns.provider import Provider, ProviderFacts
@@ -137,7 +137,7 @@ def load_models(extra: Path | None, probes: Mapping[str, LoadedProbe]) -> tuple[
         model = parse_model(text, path)
         check_model(model, probes, path)
         texts.append(text)
-        digests[model.id] = hashlib.sha256(text.encode()).hexdigest()
+        digests[model.id] = model.fingerprint()
     return tuple(texts), digests
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from prober.archive import FINDINGS, SCORECARD, BadFolder, RunFolder
+from prober.archive import FINDINGS, SCORECARD, RunFolder
 from prober.clock import Clock, SystemClock
-from prober.library import LoadedProbe, Mistake, load_model, load_probes, shipped_models
+from prober.library import LoadedProbe, check_model, load_model, load_probes, shipped_models
+from prober.mistake import BadFolder, Mistake
 from prober.nouns.scorecard import Scorecard
 from prober.pipeline import (
     Collected,
@@ -138,15 +139,16 @@ def load_report(folders: Sequence[RunFolder], probes: Mapping[str, LoadedProbe],
 
 def coverage_text(model: Path | None, extra: Iterable[Path], *, markdown: bool) -> str:
     """`prober coverage`: the ledger of a rule book."""
-    from prober.coverage import as_markdown, as_text, ledger
+    from prober.coverage import as_page, as_text, ledger
     from prober.nouns.model import MaturityModel
 
     path = model or shipped_models()[1]
     loaded = load_model(path)
     if not isinstance(loaded, MaturityModel):
         raise Mistake(f"{path}: this is a profile without levels, so there is no ledger of requirements.")
-    rows = ledger(loaded, load_probes(extra))
-    return as_markdown(rows) if markdown else as_text(rows)
+    probes = load_probes(extra)
+    check_model(loaded, probes, path)
+    return as_page(loaded, probes) if markdown else f"{loaded.disclaimer}\n\n{as_text(ledger(loaded, probes))}"
 
 
 def cleanup_stage(contact: str | None, ca_file: Path | None, bearer_env: str | None, say: Say) -> int:

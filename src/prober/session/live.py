@@ -6,11 +6,11 @@ import json
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from urllib.parse import urljoin, urlsplit
 
 from prober.clock import Clock, instant
-from prober.nouns.evidence import Exchange, Failure, Timings, Transport
+from prober.nouns.evidence import Exchange, Failure, Media, Timings, Transport
 from prober.nouns.fhir import R4_TYPES
 from prober.nouns.finding import Reason
 from prober.nouns.run import REASON_FOR_PERMIT, Permit
@@ -430,7 +430,7 @@ class Door:
             **common,
             status=outcome.status,
             headers=outcome.headers,
-            media="json" if reduced else shape.media,
+            media="json" if reduced else cast(Media, shape.media),
             parsed=bool(reduced) or shape.parsed,
             note=None if reduced else shape.note,
             reduced=ask.reducer if reduced else None,

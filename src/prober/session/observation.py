@@ -48,8 +48,9 @@ def observation(
 ) -> Callable[[Callable[..., Awaitable[T]]], Observation[T]]:
     """Declare an observation.
 
-    `asks` are the request templates as `prober plan` prints them, `requests` the most requests that it may make
-    (one per template unless said) and never more than one `share`-th of the budget, `chain` how many of them must follow one another, `needs` what it may `see`.
+    `asks` are the request templates as `prober plan` prints them. `requests` is the most that it may ask (one per
+    template unless said), never more than one `share`-th of the budget. `chain` says how many of them must follow one
+    another, `needs` what it may `see`.
     """
     most = len(asks) if requests is None else requests
 

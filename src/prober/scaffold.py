@@ -1,0 +1,106 @@
+"""Beginnings: a new probe folder whose files fail until they are filled in, and a commented provider file."""
+
+import re
+from pathlib import Path
+
+from prober.mistake import Mistake
+
+_PROBE = '''"""{question}"""
+
+from prober.api import Seen, Verdict, absent, present, probe
+from prober.observations import CapabilityStatement, capability_statement
+
+
+@probe(capability_statement)
+def judge(seen: Seen[CapabilityStatement]) -> Verdict:
+    statement = seen.value
+    raise NotImplementedError("Say here what was seen: return present(...) or absent(...) with what proves it.")
+'''
+
+_SHEET = """title: FILL IN a question that ends in a question mark
+catalogue: FILL IN the catalogue entry, for example P.CAP.1
+why: FILL IN why anybody should care.
+how: FILL IN what is asked.
+counts: FILL IN what makes it present, and what makes it absent.
+risk: FILL IN what happens to people when it is absent.
+basis: demonstrated   # or declared
+citations:
+  - guide: hl7.fhir.r4.core
+    version: 4.0.1
+    section: FILL IN
+    url: "https://hl7.org/fhir/R4/http.html"
+    strength: MUST   # MUST, SHOULD, MAY or ours
+remediation:
+  effort: low   # low, medium or high
+  text: FILL IN what to do.
+who_acts: vendor   # provider, vendor or network
+lifecycle: experimental
+"""
+
+_CASES = """# A remembered server, at most a few changes, the expected outcome.
+- {fixture: leader, expect: present}
+- fixture: leader
+  expect: absent
+  change: {metadata: {body: {FILL: IN}}}
+- fixture: leader
+  expect: unknown
+  reason: timed_out
+  change: {metadata: {failure: timed_out}}
+"""
+
+_PROVIDER = """# The provider profile. Fill in what is known; what is not said stays unknown and is held against nobody.
+schema: prober/provider/1
+organisation: Example Health
+# country: US                 # two letters; decides which national norms apply
+# setting: both               # inpatient, outpatient or both
+# services: [prescribes, vaccinates, has_lab, telehealth, schedules_visits, refers]
+# payment_model: insurer_billed            # insurer_billed, single_payer or self_pay
+# patient_payments_customary: true
+# prior_auth_customary: true
+# population_size: 120000
+environment: undeclared       # production, sandbox, reference or undeclared
+fhir_bases:
+  - https://fhir.example.org/r4
+# cds_bases: []
+# doc_urls: []
+# metrics_url: https://example.org/interoperability/metrics.json
+# brands_url: https://example.org/brands.json
+# hie: []
+# Patients that exist for testing. Their ids never enter a run folder.
+# test_patients: []
+# groups: []
+# Other hosts that belong to this provider (token endpoint, export files).
+# allow_hosts: []
+# A token by reference: the name of an environment variable.
+# bearer: env:PROBER_TOKEN
+# Writing needs this, a declared sandbox, and --permit writes.
+# writes: false
+"""
+
+
+def new_probe(id_: str, into: Path) -> tuple[Path, ...]:
+    """Make the folder of a new probe; the paths of its files. Raises Mistake if the name is taken or not right."""
+    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", id_):
+        raise Mistake(f"{id_}: a probe's id is in snake_case and names a capability, for example patient_read.")
+    folder = into / id_
+    if folder.exists():
+        raise Mistake(f"{folder}: this folder is there already; choose another id.")
+    question = f"{id_.replace('_', ' ').capitalize()}?"
+    contents = {"probe.py": _PROBE.format(question=question), "probe.yaml": _SHEET, "cases.yaml": _CASES}
+    try:
+        folder.mkdir(parents=True)
+        for name, content in contents.items():
+            (folder / name).write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise Mistake(f"{folder}: the folder cannot be made ({error.strerror}).") from error
+    return tuple(folder / name for name in contents)
+
+
+def new_provider_file(path: Path) -> None:
+    """Write the commented provider file. Raises Mistake if something is there already."""
+    if path.exists():
+        raise Mistake(f"{path}: this file is there already; name another one.")
+    try:
+        path.write_text(_PROVIDER, encoding="utf-8")
+    except OSError as error:
+        raise Mistake(f"{path}: this file cannot be written ({error.strerror}).") from error
