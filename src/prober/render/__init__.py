@@ -1,0 +1,1 @@
+"""Scorecards and evidence as text, Markdown and HTML: what a person reads."""

@@ -1,0 +1,352 @@
+"""What the terminal shows: the summary of a report, a plan before anything is asked, and what a probe is about."""
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from prober.nouns.run import AuthorizationNote, Environment, Permit, Plan, PlannedObservation
+from prober.nouns.scorecard import Counts, Gap, Interval
+from prober.nouns.sheet import Sheet
+from prober.render import words
+from prober.render.disclaimer import DISCLAIMER, claims, disclaimed
+from prober.render.report import Report
+from prober.render.view import FixView, Proof, Unknown, View
+from prober.render.visible import shortened, visible
+
+NARROWEST, WIDEST = 40, 120
+PLAIN_WIDTH = 100
+MOST_CLAIMS = 5
+COLUMNS = (
+    ("asked", "asked"),
+    ("shown", "shown"),
+    ("refuted", "refuted"),
+    ("untested", "not tested"),
+    ("not_permitted", "not permitted"),
+    ("not_applicable", "n/a"),
+)
+
+
+class Asked(Protocol):
+    """What is told of an observation."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def asks(self) -> tuple[str, ...]: ...
+    @property
+    def requests(self) -> int: ...
+    @property
+    def permits(self) -> tuple[Permit, ...]: ...
+    @property
+    def summary(self) -> str: ...
+
+
+def summary(report: Report, width: int) -> str:
+    """The first page of a report as plain text, at most `width` columns where words and commands allow it."""
+    view, lines = View(report), Lines(width)
+    blocks = [_whom(view, lines), _headline(view, lines), _gap(view, lines), _fixes(view, lines)]
+    blocks.append(_unknown(view.unknowns, "What could not be tested, and what would resolve it", lines))
+    blocks.append(
+        _unknown(view.not_permitted, "What this run was not permitted to ask, and what would permit it", lines)
+    )
+    blocks.append(_proposal(view, lines))
+    return _joined(blocks, lines)
+
+
+def plan_text(
+    base: str, plan: Plan, environment: Environment, permits: Sequence[Permit], note: AuthorizationNote
+) -> str:
+    """What a run would ask at most, in the order in which the budget is allotted. Nothing was sent."""
+    lines = Lines(PLAIN_WIDTH)
+    granted = [one for one in plan.observations if one.granted]
+    refused = [one for one in plan.observations if not one.granted]
+    head = [
+        *lines.text(f"Plan for {base}. Nothing has been sent."),
+        *lines.pairs(
+            [
+                ("Environment", words.ENVIRONMENT[environment]),
+                ("Authorization", note.statement),
+                ("Permits", words.listed(tuple(permits), "none: public discovery only")),
+                ("Depth", plan.depth),
+                ("Requests", f"at most {plan.most_requests} of a budget of {plan.budget}"),
+                ("Deadline", f"{plan.deadline_seconds} seconds"),
+                ("Pace", PACE[plan.pace]),
+            ]
+        ),
+    ]
+    asked = [f"Asks ({words.number(len(granted), 'observation')})", *(_planned(granted, lines))]
+    blocks = [head, asked]
+    if refused:
+        blocks.append([f"Leaves out ({words.number(len(refused), 'observation')})", *_planned(refused, lines)])
+    return _joined(blocks, lines)
+
+
+PACE = {
+    "polite": "polite: at most one request per second and two at a time for each host",
+    "sandbox": "sandbox: at most eight requests at a time",
+}
+
+
+def probe_list(probes: Iterable[tuple[str, str, Sheet]]) -> str:
+    """The probes by family: id, question and catalogue entry. `probes` are (id, family, sheet)."""
+    lines = Lines(PLAIN_WIDTH)
+    by_family: dict[str, list[tuple[str, Sheet]]] = {}
+    for id_, family, sheet in probes:
+        by_family.setdefault(family, []).append((id_, sheet))
+    longest = max((len(id_) for held in by_family.values() for id_, _ in held), default=0)
+    blocks = []
+    for family in sorted(by_family):
+        rows = [
+            lines.row(f"  {id_:<{longest}}  ", f"{sheet.title} ({sheet.catalogue})")
+            for id_, sheet in sorted(by_family[family], key=lambda pair: pair[0])
+        ]
+        blocks.append([visible(family), *(line for row in rows for line in row)])
+    count = sum(len(held) for held in by_family.values())
+    blocks.append(
+        lines.text(f"{words.number(count, 'probe')}. `prober explain ID` says what one of them asks and why.")
+    )
+    return _joined(blocks, lines)
+
+
+def explanation(id_: str, family: str, sheet: Sheet, observations: Iterable[Asked]) -> str:
+    """What a probe asks, why, what it rests on, what counts, how to fix what is missing, and who acts."""
+    lines = Lines(PLAIN_WIDTH)
+    blocks = [
+        lines.text(sheet.title),
+        lines.pairs(
+            [
+                ("Probe", f"{id_} ({family}, {sheet.catalogue}, {sheet.lifecycle})"),
+                ("Why", sheet.why),
+                ("How", sheet.how),
+                ("What counts", sheet.counts),
+                ("If it is missing", sheet.risk),
+                ("How to fix", f"{sheet.remediation.text} (Effort: {sheet.remediation.effort}.)"),
+                ("Who acts", f"{words.WHO[sheet.who_acts]}"),
+                ("Evidence", BASIS[sheet.basis]),
+            ]
+        ),
+    ]
+    rests = ["Rests on"]
+    for one in sheet.citations:
+        mark = ", not checked in the primary text" if one.unverified else ""
+        rests += lines.text(f"{one.guide} {one.version}, {one.section} ({STRENGTH[one.strength]}{mark})", indent=2)
+        rests += [f"    {visible(one.url)}"]
+    blocks.append(rests)
+    asks = ["Asks"]
+    for seen in observations:
+        needs = f"; needs the permit {words.listed(seen.permits)}" if seen.permits else ""
+        most = words.number(seen.requests, "request")
+        asks += lines.text(f"{seen.name}: {seen.summary} (at most {most}{needs})", indent=2)
+        asks += [f"    {visible(template)}" for template in seen.asks]
+    blocks.append(asks)
+    return _joined(blocks, lines)
+
+
+BASIS = {
+    "declared": "what the server declares of itself",
+    "demonstrated": "what the server was seen to do",
+}
+STRENGTH = {"MUST": "MUST", "SHOULD": "SHOULD", "MAY": "MAY", "ours": "our own expectation, in no specification"}
+
+
+class Lines:
+    """Text broken into lines of a width. Every string passes `visible` on its way."""
+
+    def __init__(self, width: int) -> None:
+        self.width = max(NARROWEST, min(width, WIDEST))
+
+    def text(self, text: str, indent: int = 0) -> list[str]:
+        """A paragraph."""
+        return self.row(" " * indent, text)
+
+    def row(self, head: str, text: str) -> list[str]:
+        """A paragraph that hangs beside its head."""
+        head = visible(head)
+        return textwrap.wrap(
+            shortened(visible(text)),
+            self.width,
+            initial_indent=head,
+            subsequent_indent=" " * min(len(head), self.width // 2),
+            break_long_words=False,
+            break_on_hyphens=False,
+        ) or [head.rstrip()]
+
+    def pairs(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
+        """Names and what they stand for, in two columns."""
+        longest = max(len(name) for name, _ in pairs)
+        return [line for name, text in pairs for line in self.row(f"{name:<{longest}}  ", text)]
+
+    def table(self, rows: Sequence[Sequence[str]]) -> list[str]:
+        """Rows with a head: the first column to the left, the others to the right."""
+        shown = [[visible(cell) for cell in row] for row in rows]
+        widths = [max(len(row[column]) for row in shown) for column in range(len(shown[0]))]
+        return [
+            "  ".join(
+                cell.ljust(wide) if column == 0 else cell.rjust(wide)
+                for column, (cell, wide) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in shown
+        ]
+
+
+def _joined(blocks: Iterable[list[str]], lines: Lines) -> str:
+    """Blocks with a blank line between them; each that needs the disclaimer gets it."""
+    return "\n\n".join("\n".join(_guarded(block, lines)) for block in blocks if block)
+
+
+def _guarded(block: list[str], lines: Lines) -> list[str]:
+    text = "\n".join(block)
+    return [*block, *lines.text(DISCLAIMER)] if claims(text) and not disclaimed(text) else block
+
+
+def _whom(view: View, lines: Lines) -> list[str]:
+    block = []
+    for subject in view.report.subjects:
+        run = subject.run
+        pairs = [("FHIR base", run.subject)]
+        if subject.facts.organisation:
+            pairs.append(("Provider", subject.facts.organisation))
+        pairs += [
+            ("Environment", words.ENVIRONMENT[run.environment]),
+            ("Authorization", run.authorization.statement),
+            ("Permits", words.listed(run.permits, "none: public discovery only")),
+        ]
+        if run.done:
+            pairs.append(("Requests", f"{run.done.requests} of a budget of {run.plan.budget}"))
+        if run.done is None or run.done.ending != "complete":
+            pairs.append(("Ended", words.ENDING[run.done.ending] if run.done else words.NOT_ENDED))
+        block += lines.pairs(pairs)
+    return [*block, *lines.pairs([("As of        ", view.card.as_of)])]
+
+
+def _headline(view: View, lines: Lines) -> list[str]:
+    profile = view.card.profile
+    if profile is None:
+        return lines.text("This scorecard holds no capability profile.")
+    names = [name for name, _ in COLUMNS if name in ("asked", "shown", "refuted", "untested")]
+    names += [name for name, _ in COLUMNS if name not in names and getattr(profile.counts, name)]
+    head = ["", *(title for name, title in COLUMNS if name in names)]
+    rows = [[one.title, *_counted(one.counts, names)] for one in profile.families if _any(one.counts)]
+    rows.append(["Together", *_counted(profile.counts, names)])
+    return [*lines.text(profile.headline), "", *lines.table([head, *rows])]
+
+
+def _any(counts: Counts) -> bool:
+    return bool(counts.asked or counts.not_applicable or counts.not_permitted)
+
+
+def _counted(counts: Counts, names: Sequence[str]) -> list[str]:
+    return [str(getattr(counts, name)) for name in names]
+
+
+def _gap(view: View, lines: Lines) -> list[str]:
+    if view.card.profile is None:
+        return []
+    block = lines.text(f"Declared and shown. {gap_sentence(view.card.profile.gap)}")
+    for one in view.refuted_claims[:MOST_CLAIMS]:
+        block += lines.row("  - ", f"{one.claim}{_where(one.proof)}")
+    more = len(view.refuted_claims) - MOST_CLAIMS
+    return [*block, f"  - and {more} more"] if more > 0 else block
+
+
+def gap_sentence(gap: Gap) -> str:
+    """Declared against shown, in one or two sentences of counts."""
+    if not gap.declared and not gap.undeclared_works:
+        return "No single claim of the server was put to the test."
+    said = (
+        f"Of {words.number(gap.declared, 'declared claim')}, {gap.tested - gap.refuted} were shown, "
+        f"{gap.refuted} refuted and {gap.untested} not tested."
+    )
+    return f"{said} {gap.undeclared_works} worked without being declared." if gap.undeclared_works else said
+
+
+def _fixes(view: View, lines: Lines) -> list[str]:
+    if not view.fixes:
+        return []
+    block = ["To fix next"]
+    for position, one in enumerate(view.fixes, 1):
+        block += _one_fix(position, one, lines)
+    return block
+
+
+def _one_fix(position: int, one: FixView, lines: Lines) -> list[str]:
+    block = lines.row(f"  {position}. ", one.fix.what)
+    block += lines.text(f"To do: {one.fix.fix}", indent=5)
+    block += lines.text(f"Who acts: {words.WHO[one.fix.who_acts]}. Effort: {one.fix.effort}.", indent=5)
+    for proof in one.proofs[:1]:
+        block += lines.text(f"Proof: {proof.request}, {proof.answer} (exchange {proof.exchange}).", indent=5)
+    if one.fix.curl:
+        block.append(f"     {visible(one.fix.curl)}")
+    return block
+
+
+def _where(proof: Proof | None) -> str:
+    return f" ({proof.answer}, exchange {proof.exchange})" if proof else ""
+
+
+def _unknown(unknowns: Sequence[Unknown], title: str, lines: Lines) -> list[str]:
+    if not unknowns:
+        return []
+    widest = max(len(str(one.count)) for one in unknowns)
+    rows = [lines.row(f"  {one.count:>{widest}}  ", f"{one.meaning} {one.remedy}") for one in unknowns]
+    return [*lines.text(title), *(line for row in rows for line in row)]
+
+
+def _proposal(view: View, lines: Lines) -> list[str]:
+    maturity = view.card.maturity
+    if maturity is None:
+        return []
+    rows = [["", "points", "extensions", "known", "floor"]]
+    rows += [
+        [
+            one.title,
+            interval(one.points),
+            interval(one.extension_points),
+            f"{one.known}/{one.applicable}",
+            floor(one.floor),
+        ]
+        for one in maturity.blocks
+    ]
+    rows.append(["Together", interval(maturity.points), "", "", ""])
+    counts = dict.fromkeys(words.GATE, 0)
+    for gate in maturity.gates:
+        counts[gate.state] += 1
+    gates = ", ".join(f"{counts[state]} {text}" for state, text in words.GATE.items() if counts[state])
+    block = [
+        *lines.text("What more a provider would have to show"),
+        *lines.text(DISCLAIMER),
+        *lines.table(rows),
+        *lines.text(f"Known of what counts: {coverage_text(maturity.coverage)}."),
+    ]
+    if gates:
+        block += lines.text(f"Gates: {gates}.")
+    return [*block, *lines.text(f"Label: {maturity.label}." if maturity.label else words.NO_LABEL)]
+
+
+def interval(points: Interval | None) -> str:
+    """Points as `20-85`, or as one figure where at most five lie between."""
+    if points is None:
+        return "n/a"
+    return str(points.low) if points.low == points.high else f"{points.low}-{points.high}"
+
+
+def floor(level: int | None) -> str:
+    """The level that all core criteria of a block surely reach."""
+    return "none" if level is None else f"L{level}"
+
+
+def coverage_text(coverage: dict[str, int]) -> str:
+    """The shares of what is known, in percent."""
+    return ", ".join(f"{coverage[kind]} % {text}" for kind, text in words.KNOWLEDGE.items() if kind in coverage)
+
+
+def _planned(observations: Sequence[PlannedObservation], lines: Lines) -> list[str]:
+    block = []
+    for one in observations:
+        permits = f", permit {words.listed(one.permits)}" if one.permits else ""
+        block += lines.text(f"{one.observation}: at most {words.number(one.requests, 'request')}{permits}", indent=2)
+        if one.refused_because:
+            why = f"{words.MEANING[one.refused_because]} {words.REMEDY[one.refused_because]}"
+            block += lines.text(f"left out: {why}", indent=6)
+        block += [f"      {visible(template)}" for template in one.asks]
+    return block

@@ -1,0 +1,463 @@
+"""What every report says, worked out once before it is laid out: statements with their proofs, in a fixed order."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from pydantic import ValidationError
+
+from prober.nouns.evidence import Exchange
+from prober.nouns.finding import Cell, Citation, Finding, Reason
+from prober.nouns.run import PlannedObservation
+from prober.nouns.scorecard import BlockScore, CriterionScore, Fix, GateScore, RequirementScore
+from prober.nouns.sheet import Sheet
+from prober.render import words
+from prober.render.report import Report, Subject
+
+MOST_PROOFS = 3
+"""Proofs beside a statement; a finding names all of its citations in its own place."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The way from a statement to an exchange. `anchor` is None where the run folder lacks that exchange."""
+
+    anchor: str | None
+    exchange: str
+    pointer: str
+    request: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class CellView:
+    """One cell of a matrix finding."""
+
+    claim: str
+    declared: bool
+    result: str
+    reason: Reason | None
+    proof: Proof | None
+
+    @property
+    def why(self) -> str:
+        """Why it could not be tested; empty if it was."""
+        return words.MEANING[self.reason] if self.reason else ""
+
+
+@dataclass(frozen=True)
+class FindingView:
+    """One finding as it is shown."""
+
+    anchor: str
+    probe: str
+    question: str
+    subject: str
+    fate: str
+    message: str
+    reason: Reason | None
+    basis: str
+    evidence_class: str
+    proofs: tuple[Proof, ...]
+    cells: tuple[CellView, ...]
+    sheet: Sheet | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """The findings of one family."""
+
+    title: str
+    findings: tuple[FindingView, ...]
+
+
+@dataclass(frozen=True)
+class FixView:
+    """One thing to fix next."""
+
+    fix: Fix
+    question: str
+    finding: str | None
+    proofs: tuple[Proof, ...]
+
+
+@dataclass(frozen=True)
+class RefutedClaim:
+    """A claim that was declared and not found so."""
+
+    claim: str
+    proof: Proof | None
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A reason why something stayed unknown, how often, what would resolve it, and where it is said."""
+
+    reason: Reason
+    count: int
+    meaning: str
+    remedy: str
+    findings: tuple[FindingView, ...]
+
+
+@dataclass(frozen=True)
+class RequirementView:
+    """One requirement with its proofs and the findings that decided it."""
+
+    score: RequirementScore
+    level: str
+    answer: str
+    findings: tuple[FindingView, ...]
+    proofs: tuple[Proof, ...]
+
+
+@dataclass(frozen=True)
+class CriterionView:
+    """One criterion with one sentence why it stands where it stands."""
+
+    score: CriterionScore
+    why: str
+    proofs: tuple[Proof, ...]
+    requirements: tuple[RequirementView, ...]
+
+
+@dataclass(frozen=True)
+class BlockView:
+    """One block with its criteria; preconditions stand apart."""
+
+    score: BlockScore
+    criteria: tuple[CriterionView, ...]
+
+
+@dataclass(frozen=True)
+class GateView:
+    """One gate with the proofs of its state."""
+
+    score: GateScore
+    state: str
+    proofs: tuple[Proof, ...]
+
+
+@dataclass(frozen=True)
+class NotDone:
+    """An observation that was planned and not begun, or refused beforehand."""
+
+    planned: PlannedObservation
+    why: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An exchange of the appendix."""
+
+    anchor: str
+    exchange: Exchange
+    place: str
+    cited_headers: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The exchanges of one run: those that a statement cites, and the others."""
+
+    subject: Subject
+    cited: tuple[Shown, ...]
+    others: tuple[Exchange, ...]
+
+
+class View:
+    """A report's statements. Everything is sorted, and nothing but the report is read."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.card = report.card
+        self._several = len(report.subjects) > 1
+        production = [index for index, one in enumerate(report.subjects) if one.run.environment == "production"]
+        self._deciding = frozenset(production or range(len(report.subjects)))
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one base was looked at."""
+        return self._several
+
+    @cached_property
+    def findings(self) -> tuple[tuple[int, FindingView], ...]:
+        """Every finding with the number of its run, by question within a run's order."""
+        found = [
+            (index, self._finding(index, finding))
+            for index, subject in enumerate(self.report.subjects)
+            for finding in subject.findings
+        ]
+        return tuple(sorted(found, key=lambda pair: (pair[1].probe, pair[0])))
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """The findings by family of the profile; those of no family last."""
+        families = self.card.profile.families if self.card.profile else ()
+        listed = {probe for family in families for probe in family.probes}
+        groups = [
+            Group(
+                family.title,
+                tuple(one for probe in family.probes for _, one in self.findings if one.probe == probe),
+            )
+            for family in families
+        ]
+        rest = tuple(one for _, one in self.findings if one.probe not in listed)
+        groups.append(Group("Others" if families else "All findings", rest))
+        return tuple(group for group in groups if group.findings)
+
+    @cached_property
+    def fixes(self) -> tuple[FixView, ...]:
+        """The fixes of the profile with the proofs of what was seen."""
+        return tuple(self._fix(one) for one in (self.card.profile.fixes if self.card.profile else ()))
+
+    @cached_property
+    def refuted_claims(self) -> tuple[RefutedClaim, ...]:
+        """The refuted claims of the profile's gap, each with the exchange that showed it."""
+        proofs: dict[str, Proof | None] = {}
+        for index, finding in self.findings:
+            if index in self._deciding:
+                for cell in finding.cells:
+                    if cell.declared and cell.result == words.CELL["refuted"]:
+                        where = f"{cell.claim} at {finding.subject}" if len(self._deciding) > 1 else cell.claim
+                        proofs[where] = proofs.get(where) or cell.proof
+        claims = self.card.profile.gap.refuted_claims if self.card.profile else ()
+        return tuple(RefutedClaim(claim, proofs.get(claim)) for claim in claims)
+
+    @cached_property
+    def unknowns(self) -> tuple[Unknown, ...]:
+        """What could not be tested, by reason, the most frequent first; without what needs a permit."""
+        return tuple(one for one in self._unknowns if one.reason not in words.NEEDS_PERMIT)
+
+    @cached_property
+    def not_permitted(self) -> tuple[Unknown, ...]:
+        """What this run had no permit to find out, by permit."""
+        return tuple(one for one in self._unknowns if one.reason in words.NEEDS_PERMIT)
+
+    @cached_property
+    def not_applicable(self) -> tuple[FindingView, ...]:
+        """The findings whose precondition was not declared."""
+        return tuple(one for _, one in self.findings if one.fate == words.FATE["not_applicable"])
+
+    @cached_property
+    def preconditions(self) -> tuple[CriterionView, ...]:
+        """The preconditions of the rule book, which stand apart."""
+        return tuple(self._criterion(one) for one in self._criteria if one.precondition)
+
+    @cached_property
+    def blocks(self) -> tuple[BlockView, ...]:
+        """The blocks of the rule book with their criteria."""
+        maturity = self.card.maturity
+        return tuple(
+            BlockView(
+                block,
+                tuple(self._criterion(one) for one in self._criteria if one.block == block.id and not one.precondition),
+            )
+            for block in (maturity.blocks if maturity else ())
+        )
+
+    @cached_property
+    def gates(self) -> tuple[GateView, ...]:
+        """The gates; they count on any run."""
+        everywhere = frozenset(range(len(self.report.subjects)))
+        return tuple(
+            GateView(one, words.GATE[one.state], self._proofs_of(one.findings, everywhere))
+            for one in (self.card.maturity.gates if self.card.maturity else ())
+        )
+
+    @cached_property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """The appendix, one part for each run."""
+        return tuple(self._evidence(index, subject) for index, subject in enumerate(self.report.subjects))
+
+    def not_done(self, subject: Subject) -> tuple[NotDone, ...]:
+        """What was planned and not done in one run, in the order of the plan."""
+        not_begun = subject.run.done.not_begun if subject.run.done else ()
+        return tuple(
+            NotDone(one, words.MEANING[one.refused_because or "deadline"])
+            for one in subject.run.plan.observations
+            if not one.granted or one.observation in not_begun
+        )
+
+    def anchor(self, index: int, exchange: str) -> str:
+        """The anchor of an exchange of the run of this number."""
+        return f"x{index + 1}-{exchange}" if self._several else f"x-{exchange}"
+
+    @property
+    def _criteria(self) -> tuple[CriterionScore, ...]:
+        return self.card.maturity.criteria if self.card.maturity else ()
+
+    @cached_property
+    def _by_probe(self) -> Mapping[str, tuple[tuple[int, FindingView], ...]]:
+        found: dict[str, list[tuple[int, FindingView]]] = {}
+        for index, finding in self.findings:
+            found.setdefault(finding.probe, []).append((index, finding))
+        return {probe: tuple(pairs) for probe, pairs in found.items()}
+
+    @cached_property
+    def _unknowns(self) -> tuple[Unknown, ...]:
+        counts: Counter[Reason] = Counter()
+        places: dict[Reason, dict[str, FindingView]] = {}
+        for _, finding in self.findings:
+            for reason in _reasons_of(finding):
+                counts[reason] += 1
+                places.setdefault(reason, {})[finding.anchor] = finding
+        counted = {**counts, **(self.card.profile.unknown_reasons if self.card.profile else {})}
+        return tuple(
+            Unknown(reason, count, words.MEANING[reason], words.REMEDY[reason], tuple(places.get(reason, {}).values()))
+            for reason, count in sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+        )
+
+    def _finding(self, index: int, finding: Finding) -> FindingView:
+        verdict, sheet = finding.verdict, self.report.sheets.get(finding.source.probe)
+        return FindingView(
+            anchor=f"f{index + 1}-{finding.source.probe}" if self._several else f"f-{finding.source.probe}",
+            probe=finding.source.probe,
+            question=sheet.title if sheet else finding.source.probe,
+            subject=finding.subject,
+            fate=words.fate_of(finding),
+            message=verdict.message,
+            reason=verdict.reason,
+            basis=finding.basis,
+            evidence_class=finding.class_,
+            proofs=self._citations(index, finding),
+            cells=tuple(self._cell(index, one) for one in _cells(finding)),
+            sheet=sheet,
+        )
+
+    def _citations(self, index: int, finding: Finding) -> tuple[Proof, ...]:
+        """What the verdict cites; if it cites nothing, the first exchanges that it rests on."""
+        cited = finding.verdict.citations or tuple(Citation(exchange=one) for one in finding.evidence[:MOST_PROOFS])
+        return tuple(dict.fromkeys(self._proof(index, one) for one in cited))
+
+    def _cell(self, index: int, cell: Cell) -> CellView:
+        untested = cell.result == "untested"
+        return CellView(
+            claim=cell.claim,
+            declared=cell.declared,
+            result="not permitted" if untested and cell.reason in words.NEEDS_PERMIT else words.CELL[cell.result],
+            reason=cell.reason if untested else None,
+            proof=self._proof(index, Citation(exchange=cell.exchange)) if cell.exchange else None,
+        )
+
+    def _proof(self, index: int, citation: Citation) -> Proof:
+        subject = self.report.subjects[index]
+        exchange = subject.exchanges.get(citation.exchange)
+        if exchange is None:
+            return Proof(None, citation.exchange, citation.pointer, "", "not in this run folder")
+        return Proof(
+            self.anchor(index, citation.exchange),
+            citation.exchange,
+            citation.pointer,
+            f"{exchange.method} {_below(exchange.url, subject.run.subject)}",
+            words.answer_of(exchange),
+        )
+
+    def _proofs_of(self, probes: Iterable[str], runs: frozenset[int]) -> tuple[Proof, ...]:
+        """The first proof of each finding of these probes, each exchange once."""
+        found: dict[str, Proof] = {}
+        for probe in probes:
+            for index, finding in self._by_probe.get(probe, ()):
+                if index in runs:
+                    for proof in finding.proofs[:1]:
+                        found.setdefault(proof.anchor or proof.exchange, proof)
+        return tuple(found.values())
+
+    def _fix(self, fix: Fix) -> FixView:
+        seen = [
+            (index, one)
+            for index, one in self._by_probe.get(fix.probe, ())
+            if index in self._deciding and one.fate == words.FATE["absent"]
+        ]
+        sheet = self.report.sheets.get(fix.probe)
+        return FixView(
+            fix,
+            sheet.title if sheet else fix.probe,
+            seen[0][1].anchor if seen else None,
+            tuple(dict.fromkeys(proof for _, one in seen for proof in one.proofs[:MOST_PROOFS])),
+        )
+
+    def _criterion(self, score: CriterionScore) -> CriterionView:
+        requirements = tuple(self._requirement(one) for one in score.requirements)
+        decisive = _decisive(score, requirements)
+        return CriterionView(
+            score=score,
+            why=score.not_applicable_because
+            or (decisive.score.why if decisive else "No requirement is left to judge."),
+            proofs=decisive.proofs if decisive else (),
+            requirements=requirements,
+        )
+
+    def _requirement(self, score: RequirementScore) -> RequirementView:
+        findings = tuple(
+            one for probe in score.findings for index, one in self._by_probe.get(probe, ()) if index in self._deciding
+        )
+        return RequirementView(
+            score=score,
+            level=_level_of(score),
+            answer=words.TRUTH[score.truth],
+            findings=findings,
+            proofs=self._proofs_of(score.findings, self._deciding),
+        )
+
+    def _evidence(self, index: int, subject: Subject) -> Evidence:
+        cited: dict[str, set[str]] = {}
+        for number, finding in self.findings:
+            if number == index:
+                cells = [cell.proof for cell in finding.cells if cell.proof]
+                for proof in [*finding.proofs, *cells]:
+                    headers = cited.setdefault(proof.exchange, set())
+                    if proof.pointer.startswith("#"):
+                        headers.add(proof.pointer[1:].lower())
+        ordered = sorted(subject.exchanges.values(), key=_order)
+        return Evidence(
+            subject,
+            tuple(
+                Shown(self.anchor(index, one.id), one, subject.place, frozenset(cited[one.id]))
+                for one in ordered
+                if one.id in cited
+            ),
+            tuple(one for one in ordered if one.id not in cited),
+        )
+
+
+def _order(exchange: Exchange) -> tuple[object, ...]:
+    return (exchange.observation, exchange.arguments, exchange.label, exchange.url, exchange.occurrence, exchange.id)
+
+
+def _cells(finding: Finding) -> tuple[Cell, ...]:
+    cells = finding.verdict.values.get("cells")
+    if not isinstance(cells, list | tuple):
+        return ()
+    try:
+        return tuple(Cell.model_validate(cell) for cell in cells)
+    except ValidationError:
+        return ()
+
+
+def _reasons_of(finding: FindingView) -> tuple[Reason, ...]:
+    """A reason for each thing that stayed unknown: the cells of a matrix, else the finding itself."""
+    if finding.cells:
+        return tuple(cell.reason for cell in finding.cells if cell.declared and cell.reason)
+    return (finding.reason,) if finding.reason else ()
+
+
+def _below(url: str, base: str) -> str:
+    """The URL without the base, as it is read beside a heading that names the base."""
+    return url[len(base) :] if url.startswith(f"{base}/") else url
+
+
+def _level_of(score: RequirementScore) -> str:
+    return score.id.split("/")[1]
+
+
+def _decisive(score: CriterionScore, requirements: tuple[RequirementView, ...]) -> RequirementView | None:
+    """The requirement that holds the criterion where it is: of the next level a refuted one before an unknown one."""
+    low = score.level.low if score.level else 0
+    here = [one for one in requirements if one.level == f"L{min(low + 1, 4)}"]
+    for truth in ("false", "unknown", "true"):
+        for one in here:
+            if one.score.truth == truth:
+                return one
+    return requirements[0] if requirements else None

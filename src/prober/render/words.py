@@ -1,0 +1,164 @@
+"""The plain words for what the nouns say in one: reasons and their remedies, outcomes, who acts, environments."""
+
+from collections.abc import Mapping
+
+from prober.nouns.evidence import Exchange
+from prober.nouns.finding import CellResult, Finding, Outcome, Reason
+from prober.nouns.run import REASON_FOR_PERMIT, Ending, Permit
+from prober.nouns.scorecard import Truth
+from prober.nouns.sheet import WhoActs
+
+NEEDS_PERMIT: frozenset[Reason] = frozenset(REASON_FOR_PERMIT.values())
+
+MEANING: Mapping[Reason, str] = {
+    "unreachable": "The server could not be reached.",
+    "timed_out": "No whole answer came in time.",
+    "server_error": "The server answered with an error of its own (a 5xx status).",
+    "rate_limited": "The server asked for fewer requests.",
+    "unavailable": "The server said that it is unavailable for now.",
+    "protected": "The server wants a login for this.",
+    "denied": "The server refused this to the credentials that were given.",
+    "address_refused": "A link led to an address that nobody named, so prober did not follow it.",
+    "too_large": "The answer was larger than prober reads.",
+    "unparseable": "An answer that this rests on could not be read as what it claims to be.",
+    "job_unfinished": "The export job did not end while prober waited.",
+    "masquerade": "Something else answered in the server's place, such as a login page under status 200.",
+    "needs_authorization": "Needs somebody's authorization to ask.",
+    "needs_credentials": "Needs a token.",
+    "needs_patient_data": "Needs the permit to read data of test patients.",
+    "needs_jobs": "Needs the permit to start an export job.",
+    "needs_negative_auth": "Needs the permit to try tokens that are meant to be refused.",
+    "needs_writes": "Needs the permit to write.",
+    "budget": "The budget of requests did not reach so far.",
+    "deadline": "The time for the run was over.",
+    "untested_sample": "Not in the sample that was tried.",
+    "no_data": "There were no data to try it with.",
+    "not_recorded": "The run folder holds no evidence for it.",
+    "expired": "The evidence is too old to count.",
+    "bug": "Prober itself failed here, which says nothing about the server.",
+}
+
+REMEDY: Mapping[Reason, str] = {
+    "unreachable": "Check the address and the network in between, then run again.",
+    "timed_out": "Run again at a quieter hour, or ask the operator why the answer takes so long.",
+    "server_error": "The operator looks into the server's log at the cited request, then run again.",
+    "rate_limited": "Run again later, or agree with the operator on a higher rate.",
+    "unavailable": "Run again when the server is back.",
+    "protected": "Give a token with --bearer-env NAME.",
+    "denied": "Ask the operator for a token with the scope or role that is missing.",
+    "address_refused": "If the address is the provider's own, name its host under allow_hosts in the provider file.",
+    "too_large": "Ask the operator whether an answer of this size is meant.",
+    "unparseable": "Mend the answer that is cited, then run again.",
+    "job_unfinished": "Run again with a longer --deadline SECONDS, or with a smaller Group.",
+    "masquerade": "Name the address behind the login page or proxy, or give a token with --bearer-env NAME.",
+    "needs_authorization": (
+        'Give --authorization FILE, or for a public test server --authorized-by "NAME, ROLE, WHY".'
+    ),
+    "needs_credentials": "Give a token with --bearer-env NAME.",
+    "needs_patient_data": (
+        "Name test patients in the provider file and give --authorization FILE that covers patient_data; "
+        "for synthetic data say --sandbox."
+    ),
+    "needs_jobs": "Give --authorization FILE that covers jobs; for synthetic data say --sandbox.",
+    "needs_negative_auth": "Give --permit negative_auth.",
+    "needs_writes": "On a declared sandbox, set `writes: true` in the provider file and give --permit writes.",
+    "budget": "Give a larger --budget N, or --depth full.",
+    "deadline": "Give a longer --deadline SECONDS.",
+    "untested_sample": "Give a larger --budget N: the sample grows with it.",
+    "no_data": "Name a test patient that has such data in the provider file.",
+    "not_recorded": "Run again with this version of prober.",
+    "expired": "Give newer evidence.",
+    "bug": "Please report it to the project.",
+}
+
+FATE: Mapping[Outcome, str] = {
+    "present": "shown",
+    "absent": "refuted",
+    "not_applicable": "not applicable",
+    "unknown": "not tested",
+}
+CELL: Mapping[CellResult, str] = {
+    "shown": "shown",
+    "refuted": "refuted",
+    "untested": "not tested",
+    "undeclared_works": "works, though not declared",
+}
+TRUTH: Mapping[Truth, str] = {"true": "yes", "false": "no", "unknown": "unknown", "not_applicable": "not applicable"}
+WHO: Mapping[WhoActs, str] = {
+    "provider": "the provider",
+    "vendor": "the vendor of the server",
+    "network": "the network",
+}
+PERMIT: Mapping[Permit, str] = {
+    "active": "ask beyond public discovery",
+    "credentials": "use a token",
+    "patient_data": "read data of test patients",
+    "jobs": "start an export job",
+    "negative_auth": "try tokens that are meant to be refused",
+    "writes": "write",
+}
+GATE: Mapping[str, str] = {
+    "clean": "tested: not seen",
+    "suspected": "seen once",
+    "would_apply": "seen; it would apply on production",
+    "untested": "not tested",
+    "not_applicable": "not applicable",
+}
+ENDING: Mapping[Ending, str] = {
+    "complete": "Every observation that was allowed had its turn.",
+    "deadline": "The run ended at its deadline.",
+    "budget": "The run ended when its budget of requests was spent.",
+    "interrupted": "The run was interrupted; what was seen until then counts.",
+    "failed": "The run ended early because prober failed.",
+}
+NOT_ENDED = "The run did not end by itself; what was seen until then counts."
+ENVIRONMENT: Mapping[str, str] = {
+    "production": "Production.",
+    "sandbox": "Sandbox: the data are synthetic, and nothing here is to be compared with production.",
+    "reference": "Sandbox: a reference server with synthetic data, and nothing here is to be compared with production.",
+    "undeclared": "Undeclared: nobody said whether this is production or a sandbox.",
+}
+KNOWLEDGE: Mapping[str, str] = {
+    "probed": "probed",
+    "attested": "attested by a document",
+    "declared_only": "declared only",
+    "unknown": "unknown",
+}
+NO_LABEL = "This version gives no label."
+WHAT_THE_WORDS_MEAN = (
+    "Shown: the server did it. Refuted: prober looked for it as the specification says and did not find it so; a "
+    "server that was not made for something is refuted there as well, and that alone is no fault. "
+    "Not tested: unknown, which counts neither for nor against the server."
+)
+
+
+def fate(outcome: Outcome, reason: Reason | None) -> str:
+    """What became of a finding, in the words of the counts."""
+    return "not permitted" if outcome == "unknown" and reason in NEEDS_PERMIT else FATE[outcome]
+
+
+def fate_of(finding: Finding) -> str:
+    """The same for a finding."""
+    return fate(finding.verdict.outcome, finding.verdict.reason)
+
+
+def number(count: int, thing: str, things: str = "") -> str:
+    """`1 request`, `2 requests`."""
+    return f"{count} {thing if count == 1 else things or thing + 's'}"
+
+
+def listed(names: tuple[str, ...], none: str = "none") -> str:
+    """Names with commas between them."""
+    return ", ".join(names) or none
+
+
+def milliseconds(microseconds: int) -> str:
+    """Integer microseconds as milliseconds with one decimal place, cut and not rounded."""
+    return f"{microseconds // 1000}.{microseconds % 1000 // 100} ms"
+
+
+def answer_of(exchange: Exchange) -> str:
+    """What came back, in two words: `status 404` or the kind of failure."""
+    if exchange.status is not None:
+        return f"status {exchange.status}"
+    return exchange.failure.kind.replace("_", " ") if exchange.failure else "no answer"
