@@ -1131,6 +1131,40 @@ def test_a_cancelled_request_leaves_nothing() -> None:
     running(main())
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_cancellation_at_any_step_leaves_nothing(authority: Authority, scheme: str) -> None:
+    pem = authority.issue("steps", "127.0.0.1")
+
+    async def unfinished(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_head(reader)
+        writer.write(OK[:-1])
+        await silence(reader, writer)
+
+    async def stepping(steps: int) -> None:
+        for _ in range(steps):
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        tls = server_context(pem) if scheme == "https" else None
+        async with serving(unfinished, tls=tls) as server, networking(ca_file=authority.file) as network:
+            request = WireRequest("GET", server.url(scheme=scheme))
+            before = descriptors()
+            for steps in range(0, 60, 2):
+                for again in (0, 1, 3):
+                    task = asyncio.create_task(network.send(request, QUICK))
+                    await stepping(steps)
+                    task.cancel()
+                    await stepping(again)
+                    task.cancel()
+                    with pytest.raises(asyncio.CancelledError):
+                        await task
+            await asyncio.sleep(0.1)
+            assert server.open == 0
+            assert descriptors() == before
+
+    running(main())
+
+
 def test_closing_is_quick_and_ends_what_is_under_way() -> None:
     async def main() -> None:
         async with serving(silence) as server, networking() as network:

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import httpcore
@@ -25,6 +25,13 @@ MOST_ADDRESSES = 4
 
 MOST_HEAD_BYTES = 256 * 1024
 """Bytes read before the answer's head is complete, interim answers included; one head alone may hold 100 KiB (h11)."""
+
+
+class Held(Protocol):
+    """A connection in use."""
+
+    async def drop(self, attempt: "Attempt") -> None:
+        """Closes the connection if this attempt still holds it."""
 
 
 @dataclass
@@ -44,6 +51,7 @@ class Attempt:
     dialled: bool = False
     secured: bool = False
     head_bytes: int = 0
+    held: Held | None = None
 
     def __post_init__(self) -> None:
         self.begun = self.clock.monotonic_us()
@@ -57,6 +65,11 @@ class Attempt:
         """What went before was between prober and its proxy."""
         self.sent_from = self.sent_to = self.first_byte = None
         self.head_bytes = 0
+
+    async def drop(self) -> None:
+        """Closes the connection that this attempt holds, if any. Its socket is closed before the first wait."""
+        if self.held is not None:
+            await self.held.drop(self)
 
     def timings(self, *, ended: int | None = None, body_ended: int | None = None, lag: int | None = None) -> Timings:
         return Timings(

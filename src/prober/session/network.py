@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
-import httpcore
 import httpx
 from anyio.abc import ByteStream
 
@@ -21,7 +20,7 @@ from prober.session.lag import LoopLag
 from prober.session.proxy import Proxy
 from prober.session.streamed import Streamed
 from prober.session.tls import ClientCertificate, probing_context, request_context
-from prober.session.transport import Transport
+from prober.session.transport import Transport, pool_of
 from prober.session.wire import (
     Answer,
     Circumstances,
@@ -49,9 +48,6 @@ __all__ = [
     "TlsFacts",
     "WireRequest",
 ]
-
-KEEPALIVE_SECONDS = 4.0
-"""How long an idle connection is kept: less than the 5 s after which common servers close theirs."""
 
 # RFC 9110, 5.1 and 5.5: what may stand in a method, a field name and a field value.
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -193,6 +189,7 @@ class Network:
                 return Streamed(response, request.method, limits, attempt, deadline, self._lag, watch)
         except BaseException as error:
             lag = self._lag.end(watch)
+            await attempt.drop()
             translated = failure_of(
                 error,
                 limits,
@@ -283,25 +280,8 @@ class Network:
 
     def _transport(self, host: str) -> Transport:
         context = self._named_context if self._book.is_named(host) else self._context
-        if self._proxy is None:
-            return Transport(
-                httpcore.AsyncConnectionPool(
-                    ssl_context=context,
-                    max_connections=None,
-                    keepalive_expiry=KEEPALIVE_SECONDS,
-                    network_backend=Backend(self._book),
-                )
-            )
-        return Transport(
-            httpcore.AsyncHTTPProxy(
-                proxy_url=self._proxy.url,
-                proxy_auth=self._proxy.auth,
-                ssl_context=context,
-                max_connections=None,
-                keepalive_expiry=KEEPALIVE_SECONDS,
-                network_backend=Backend(self._proxy.book, to_proxy=True),
-            )
-        )
+        backend = Backend(self._proxy.book, to_proxy=True) if self._proxy is not None else Backend(self._book)
+        return Transport(pool_of(context, backend, self._proxy))
 
     def _probing_context(self, host: str, version: ssl.TLSVersion | None, *, verify: bool) -> ssl.SSLContext:
         named = self._book.is_named(host) and verify

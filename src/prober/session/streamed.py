@@ -49,6 +49,7 @@ class Streamed:
         self._lag = lag
         self._watch = watch
         self._kept: list[bytes] | None = None
+        self._complete = False
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The decoded body in pieces of at most 64 KiB. To be read once.
@@ -79,7 +80,11 @@ class Streamed:
     async def close(self) -> None:
         """Gives the connection back, or drops it if there was more to read. Closing twice is harmless."""
         self._end()
-        await self._response.aclose()
+        try:
+            if not self._complete:
+                await self._attempt.drop()
+        finally:
+            await self._response.aclose()
 
     def _coding_is_plain(self) -> bool:
         with suppress(NetworkFailure):
@@ -113,6 +118,7 @@ class Streamed:
                         raise self._too_large() if isinstance(decoder, Plain) else self._too_expanded()
                     yield piece
                     await anyio.lowlevel.checkpoint()
+        self._complete = True
         decoder.finish()
 
     async def _next(self, raw: AsyncIterator[bytes]) -> bytes | None:
