@@ -1,0 +1,141 @@
+"""How an answer reads: who was let in, what a searchset holds, and why an exchange cannot tell."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from prober.nouns.base import JSON
+from prober.nouns.evidence import Exchange
+from prober.nouns.finding import Reason
+from prober.observations.capability_statement import LEGACY_JSON, items, text
+from prober.session.session import Session
+
+NOT_THERE = frozenset({404, 405, 410, 501})
+"""Statuses that say that a server does not do this: what was declared is then refuted."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """An entry of a searchset that matches the search (not one that was included or that explains)."""
+
+    type: str
+    id: str
+    index: int
+
+
+@dataclass(frozen=True)
+class Searchset:
+    """A Bundle of type searchset. Members of the wrong type read as not there."""
+
+    answer: Exchange
+    json: dict[str, JSON]
+
+    @property
+    def matches(self) -> tuple[Match, ...]:
+        """The matching entries, in their order. An entry without a search mode counts as a match."""
+        return tuple(_matches(self.json))
+
+    @property
+    def entries(self) -> int:
+        """How many entries of any kind it holds."""
+        return len(items(self.json.get("entry")))
+
+    @property
+    def total(self) -> int | None:
+        """`total`, or None if there is no such number."""
+        total = self.json.get("total")
+        return total if isinstance(total, int) and not isinstance(total, bool) else None
+
+    def link(self, relation: str) -> str:
+        """The URL of the first link of that relation; empty if there is none."""
+        links = (one for one in items(self.json.get("link")) if isinstance(one, dict))
+        return next((text(one.get("url")) for one in links if one.get("relation") == relation), "")
+
+
+def _matches(bundle: dict[str, JSON]) -> Iterator[Match]:
+    for index, entry in enumerate(items(bundle.get("entry"))):
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        search = entry.get("search") if isinstance(entry, dict) else None
+        mode = search.get("mode") if isinstance(search, dict) else None
+        if (
+            isinstance(resource, dict)
+            and mode in (None, "match")
+            and resource.get("resourceType") != "OperationOutcome"
+        ):
+            yield Match(text(resource.get("resourceType")), text(resource.get("id")), index)
+
+
+def searchset(answer: Exchange) -> Searchset | None:
+    """The searchset that this answer is, or None (FHIR R4, http.html#search: status 200 and a Bundle)."""
+    document = answer.document
+    if answer.status != 200 or not isinstance(document, dict) or document.get("resourceType") != "Bundle":
+        return None
+    return Searchset(answer, document) if document.get("type") == "searchset" else None
+
+
+def explained(answer: Exchange) -> bool:
+    """True if the body is an OperationOutcome."""
+    return answer.resource_type == "OperationOutcome"
+
+
+def issue_members(answer: Exchange, member: str) -> frozenset[str]:
+    """The values of that member (`code`, `severity`) in the issues of an OperationOutcome."""
+    document = answer.document
+    issues = items(document.get("issue")) if isinstance(document, dict) and explained(answer) else []
+    return frozenset(text(one.get(member)) for one in issues if isinstance(one, dict) and text(one.get(member)))
+
+
+def refuted(answer: Exchange) -> bool:
+    """True if the server says that it does not do this at all."""
+    status = answer.status or 0
+    return status in NOT_THERE or (400 <= status < 500 and "not-supported" in issue_members(answer, "code"))
+
+
+def cannot_tell(answer: Exchange, *, with_token: bool) -> tuple[Reason, str] | None:
+    """Why this exchange says nothing about what was asked: no answer, rest, a fault of the server, or a closed door.
+
+    None if it is an answer to be judged. `with_token` says whether this run carries credentials.
+    """
+    status = answer.status or 0
+    if answer.failure is not None:
+        return answer.failure.reason, answer.failure.message
+    if status in (401, 403):
+        if with_token:
+            return "denied", f"The server denies this to the token of this run (status {status})."
+        return "protected", f"The server asks for a login first (status {status})."
+    if status == 429:
+        return "rate_limited", "The server asked prober to slow down (status 429)."
+    if status == 503:
+        return "unavailable", "The server said that it is unavailable (status 503)."
+    if status >= 500 and status != 501:
+        return "server_error", f"The server answered with status {status}."
+    return None
+
+
+def told(session: Session, answer: Exchange) -> Exchange:
+    """The answer, if it is one to be judged. Ends the observation otherwise."""
+    hidden = cannot_tell(answer, with_token=session.has_credentials)
+    if hidden is not None:
+        session.trouble(*hidden)
+    return answer
+
+
+async def get_fhir(session: Session, template: str, *, id: str) -> Exchange:
+    """GET with this id; after 406 or 415 once more with the other JSON media type. Ends on what cannot tell."""
+    answer = await session.get(template, id=id)
+    if answer.status in (406, 415):
+        answer = await session.get(template, accept=LEGACY_JSON, label=LEGACY_JSON, id=id)
+    return told(session, answer)
+
+
+def moment(written: str | None) -> datetime | None:
+    """A FHIR instant or an HTTP date, in UTC and to the second; None if it is neither."""
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            found = read(written or "")
+            if found.tzinfo is not None:
+                return found.astimezone(UTC).replace(microsecond=0)
+        except (ValueError, OverflowError):
+            continue
+    return None
