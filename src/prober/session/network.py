@@ -129,7 +129,8 @@ class Network:
         """Connects, offers exactly that TLS version (or what ordinary requests offer), and hangs up without any HTTP.
 
         Only the server's alert, reset or close after our hello is a refusal; what our own library refuses is a
-        `local_error`. Raises NetworkFailure where nothing may be sent at all (`address_refused`) or a proxy stands in
+        `local_error`. Where the certificate is not accepted, a second handshake that takes any tells what it was.
+        Raises NetworkFailure where nothing may be sent at all (`address_refused`) or a proxy stands in
         the way (`proxy`).
         """
         try:

@@ -144,7 +144,7 @@ class Streamed:
         return Circumstances(self.address, self.tls, self.timings, self.status, self.headers, self.reused)
 
     def _too_large(self) -> NetworkFailure:
-        return NetworkFailure("too_large", f"The answer's body is larger than {self._limits.wire_bytes} bytes.")
+        return NetworkFailure("too_large", "The answer's body is larger than prober reads.")
 
     def _too_expanded(self) -> NetworkFailure:
         most = self._limits.decoded_bytes
