@@ -1,14 +1,18 @@
 """The CapabilityStatement: what a server says that it can do (FHIR R4, http.html#capabilities)."""
 
+import re
 from dataclasses import dataclass, field
 
 from prober.nouns.base import JSON
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Citation
+from prober.observations.disguises import refuse_disguise
 from prober.session.observation import observation
 from prober.session.session import Session
 
 LEGACY_JSON = "application/json"
+US_CORE = "http://hl7.org/fhir/us/core/"
+_MAJOR = re.compile(r"([0-9]{1,3})\.")
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,19 @@ class CapabilityStatement:
         named += items(self.json.get("implementationGuide"))
         return frozenset(without_version(text(one)) for one in named if text(one))
 
+    @property
+    def us_core_versions(self) -> tuple[int, ...]:
+        """The major versions of US Core that `instantiates` and `implementationGuide` name, sorted."""
+        named = [*items(self.json.get("instantiates")), *items(self.json.get("implementationGuide"))]
+        versions = [text(one).partition("|")[2] for one in named if text(one).startswith(US_CORE)]
+        return tuple(sorted({int(one[1]) for one in map(_MAJOR.match, versions) if one is not None}))
+
+    @property
+    def security(self) -> dict[str, JSON]:
+        """`rest[server].security`; empty if there is none."""
+        security = self.rest.get("security")
+        return security if isinstance(security, dict) else {}
+
     def resource(self, type_: str) -> DeclaredResource | None:
         """What is declared of that type, or None."""
         return next((one for one in self.resources if one.type == type_), None)
@@ -78,15 +95,18 @@ async def metadata_answer(session: Session) -> Exchange:
     return answer
 
 
-@observation(needs=(metadata_answer,), requests=0)
+@observation(asks=("GET [base]/metadata, with the token, after a 401",), needs=(metadata_answer,))
 async def capability_statement(session: Session) -> CapabilityStatement:
-    """The CapabilityStatement, if the server served one as JSON."""
+    """The CapabilityStatement, if the server served one as JSON (behind a login only if this run has a token)."""
     answer = (await session.see(metadata_answer)).value
+    if answer.status in (401, 403) and session.has_credentials:
+        answer = await session.get("metadata", label="with the token")
     if answer.status in (401, 403):
         session.trouble("protected", f"The server asks for a login before it shows /metadata (status {answer.status}).")
+    if answer.status != 200:
+        session.trouble("no_data", f"The server serves no CapabilityStatement (status {answer.status}).")
+    refuse_disguise(session, answer, "its CapabilityStatement")
     document = answer.document
-    if answer.status != 200 or not isinstance(document, dict):
-        session.trouble("no_data", "The server served no CapabilityStatement as JSON, so there is nothing to read.")
     if answer.resource_type != "CapabilityStatement":
         session.trouble("masquerade", "What the server serves at /metadata is not a CapabilityStatement.")
     return read_statement(answer, document)

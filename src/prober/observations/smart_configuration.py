@@ -6,6 +6,7 @@ from prober.nouns.base import JSON
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Citation
 from prober.observations.capability_statement import items, text
+from prober.observations.disguises import refuse_disguise
 from prober.session.observation import observation
 from prober.session.session import Session
 
@@ -34,6 +35,14 @@ class SmartConfiguration:
         """True if it declares an app launch, or the authorization_code grant."""
         return bool(self.capabilities & {"launch-ehr", "launch-standalone"}) or "authorization_code" in self.grant_types
 
+    def declares(self, capability: str) -> bool:
+        """True if this capability is among `capabilities`."""
+        return capability in self.capabilities
+
+    def texts(self, name: str) -> frozenset[str]:
+        """The texts in a member that should be an array of strings."""
+        return frozenset(text(one) for one in items(self.json.get(name)) if text(one))
+
     def url(self, name: str) -> str:
         """A member that should be a URL, as text; empty if it is not there."""
         return text(self.json.get(name))
@@ -51,13 +60,16 @@ async def smart_answer(session: Session) -> Exchange:
 
 @observation(needs=(smart_answer,), requests=0)
 async def smart_configuration(session: Session) -> SmartConfiguration | None:
-    """The SMART configuration, or None if the server serves none (404, or not a JSON object)."""
+    """The SMART configuration, or None if the server serves none (404 or another refusal)."""
     answer = (await session.see(smart_answer)).value
     if answer.status in (401, 403):
         session.trouble(
             "protected",
             f"The server asks for a login before it shows its SMART configuration (status {answer.status}).",
         )
-    if answer.status != 200 or not isinstance(answer.document, dict) or "resourceType" in answer.document:
+    if answer.status != 200:
         return None
+    refuse_disguise(session, answer, "its SMART configuration")
+    if "resourceType" in answer.document:
+        session.trouble("masquerade", "What the server serves at the SMART address is a FHIR resource.")
     return SmartConfiguration(answer, answer.document)

@@ -1,0 +1,34 @@
+"""Does the server list the FHIR versions that it speaks?"""
+
+from prober.api import JSON, Exchange, Seen, Verdict, absent, present, probe, unknown
+from prober.observations.disguises import disguise_of
+from prober.observations.versions import versions_answer
+
+
+@probe(versions_answer)
+def judge(seen: Seen[Exchange]) -> Verdict:
+    answer = seen.value
+    if answer.status in (401, 403):
+        return unknown("protected", "The server asks for a login before it lists its FHIR versions.", answer.cite())
+    if answer.status != 200:
+        return absent(f"The server does not offer $versions (status {answer.status}).", answer.cite())
+    disguise = disguise_of(answer)
+    if disguise is not None:
+        return absent(f"Asked for its FHIR versions, the server answers with {disguise.words}.", answer.cite())
+    versions = listed_versions(answer.document)
+    if not versions:
+        return absent("The answer to $versions lists no FHIR version.", answer.cite())
+    shown = [one for one in versions if len(one) <= 10]
+    return present("The server lists the FHIR versions that it speaks.", answer.cite(), values={"versions": shown})
+
+
+def listed_versions(document: dict[str, JSON]) -> tuple[str, ...]:
+    """The versions in a Parameters resource or in the plain JSON form, sorted, each once."""
+    plain, parameters = document.get("versions"), document.get("parameter")
+    named = [
+        one.get("valueCode") or one.get("valueString")
+        for one in (parameters if isinstance(parameters, list) else [])
+        if isinstance(one, dict) and one.get("name") == "version"
+    ]
+    listed = [*(plain if isinstance(plain, list) else []), *named]
+    return tuple(sorted({one for one in listed if isinstance(one, str) and one}))
