@@ -81,10 +81,12 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
     },
     # RFC 6749, 5.2.
     "#error": {
-        "error": "one:error",
+        "error": "prose",
         "error_description": "prose",
         "error_uri": "link",
         "message": "prose",
+        "path": "link",
+        "timestamp": "instant",
         "status": "count",
     },
     # SMART App Launch STU2.2, "Metadata".
@@ -147,7 +149,7 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
 # A document of its kind holds one of these members.
 KINDS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"access_token"}), "#token"),
-    (frozenset({"transactionTime", "requiresAccessToken"}), "#manifest"),
+    (frozenset({"transactionTime", "requiresAccessToken", "output"}), "#manifest"),
     (frozenset({"token_endpoint", "authorization_endpoint", "capabilities", "jwks_uri"}), "#smart"),
     (frozenset({"keys"}), "#jwks"),
     (frozenset({"services"}), "#services"),

@@ -25,7 +25,6 @@ TIME = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?")
 DIV = re.compile(r'<div xmlns="http://www.w3.org/1999/xhtml">([a-z0-9_]{1,40})</div>')
 BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\Z)|[\[\]{}]', re.S)
 CONSTANTS = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\Z)|NaN|-?Infinity', re.S)
-NUMBERS = frozenset({"decimal", "integer", "positiveInt", "unsignedInt"})
 
 
 class Number(str):
@@ -253,7 +252,7 @@ class JsonGate:
             return value if value in documents.EXACT[holds] else self._seal.text(value)
         if holds.startswith("one:"):
             return self._one_of(value, holds[4:])
-        if value in self._kept.constants and holds in ("dateTime", "instant", "id", "uri", "url"):
+        if value in self._kept.constants and holds != "secret":
             return value
         gate = self._leaves.get(holds)
         return gate(value) if gate else self._seal.text(value)
@@ -332,11 +331,12 @@ def written(value: Json) -> str:
 def check_depth(value: Json, text: str) -> None:
     """Raises Unreadable where a value is nested more than 200 deep."""
     level: list[Json] = [value]
-    for _ in range(DEEPEST + 1):
+    for _ in range(DEEPEST):
         level = [inner for item in level for inner in _inner(item)]
         if not level:
             return
-    raise Unreadable(_too_deep(text), "nested too deeply")
+    if any(isinstance(item, Members | list) for item in level):
+        raise Unreadable(_too_deep(text), "nested too deeply")
 
 
 def _inner(item: Json) -> list[Json]:

@@ -21,6 +21,8 @@ BOM = b"\xef\xbb\xbf"
 LONGEST_TEXT = 65_536
 UNPARSEABLE_LINE = "!"
 HTML = re.compile(rb"\s*+(?:<!--.{0,4096}?-->\s*+)?<(?:!doctype\s++html|html|head|body)\b", re.I | re.S)
+FIRST = re.compile(rb"\s*+(\S)")
+LINES = re.compile(rb"\s*+\{[^\n]*\}[ \t\r]*+\n\s*+\{")
 LOGIN_SIGNS = re.compile(
     rb"type\s{0,8}=\s{0,8}[\"']?password|name\s{0,8}=\s{0,8}[\"']?(?:j_password|passwd|password|SAMLRequest|SAMLResponse)\b"
     rb"|openid-connect/auth|/oauth2?/(?:v[0-9]/)?authorize|/saml2?/sso",
@@ -150,11 +152,13 @@ class Redactor:
     def _text_body(self, data: bytes, content_type: str, *, public: bool) -> RedactedBody:
         if public:
             return RedactedBody(data, "text", True, None)
-        words = data[:LONGEST_TEXT].decode("utf-8", "replace")
-        form = content_type.lower().startswith("application/x-www-form-urlencoded")
-        text = self._urls.query(words, "") if form else self._texts.text(words)
-        note = f"cut at byte {LONGEST_TEXT} of {len(data)}" if len(data) > LONGEST_TEXT else None
-        return RedactedBody(text.encode("utf-8", "replace"), "text", True, note)
+        if len(data) <= LONGEST_TEXT:
+            words = data.decode("utf-8", "replace")
+            form = content_type.lower().startswith("application/x-www-form-urlencoded")
+            kept = (self._urls.query(words, "") if form else self._texts.text(words)).encode("utf-8", "replace")
+            if len(kept) <= LONGEST_TEXT:
+                return RedactedBody(kept, "text", True, None)
+        return RedactedBody(b"", "text", True, f"text of {len(data)} bytes is not kept")
 
     def _json_body(self, data: bytes, *, whole: bool, public: bool, lead: int) -> RedactedBody:
         try:
@@ -226,13 +230,14 @@ class Redactor:
 
 
 def _media(data: bytes, declared: str) -> str:
-    start = data[:64].lstrip()[:1]
+    first = FIRST.match(data)
+    start = first[1] if first else b""
     if "ndjson" in declared or "jsonl" in declared:
         return "html" if HTML.match(data) else "ndjson"
     if start == b"<":
         return "html" if HTML.match(data) or "html" in declared else "xml"
     if start in (b"{", b"[") or "json" in declared:
-        return "json"
+        return "ndjson" if "json" not in declared and LINES.match(data) else "json"
     if "xml" in declared:
         return "xml"
     if "html" in declared:

@@ -6,6 +6,7 @@ import html
 import re
 from base64 import b64encode
 from bisect import bisect_right
+from functools import lru_cache
 from urllib.parse import quote_plus
 
 from prober.redact.placeholders import Seal, octets
@@ -41,39 +42,37 @@ PARAMETER = re.compile(
     rb"|x-amz-security-token|x-goog-signature|x-goog-credential|awsaccesskeyid|subscription-key)=)([^&\s\"'<>#\\;]+)",
     re.I | re.M,
 )
-GRANT = re.compile(
-    rb"([?&]code=)([^&\s\"'<>#\\]+)(?=&[^\s\"'<>#]{0,512}?\bstate=)"
-    rb"|([?&]state=[^&\s\"'<>#\\]{0,512}+&code=)([^&\s\"'<>#\\]+)"
-)
+QUERY = re.compile(rb"\?[^\s\"'<>#]++")
+GRANT = re.compile(rb"([?&]code=)([^&\\;]+)")
+FORM_GRANT = re.compile(rb"((?:^|&)code=)([^&\s\"'<>#\\;]+)", re.M)
 MEMBER = re.compile(rb'("(?:' + CREDENTIAL_KEYS.encode() + rb')"\s{0,64}+:\s{0,64}+")((?:[^"\\]++|\\.)*+)', re.I | re.S)
 ANY_MEMBER = re.compile(rb'"((?:[^"\\]++|\\.)*+)"(?:(\s{0,64}+:\s{0,64}+")((?:[^"\\]++|\\.)*+)("?+))?+', re.S)
 KEY = re.compile(CREDENTIAL_KEYS, re.I)
-KEY_SIGNS = re.compile(rb"(?:" + CREDENTIAL_KEYS.encode() + rb")", re.I)
+# Cheap to look for in a lower-case copy, and always there where a costly pattern could match.
+MEMBER_SIGNS = (b"token", b"secret", b"assertion", b"passw", b"_code", b"verifier", b"key")
+PARAMETER_SIGNS = tuple(
+    sign + b"=" for sign in (b"token", b"secret", b"assertion", b"password", b"passwd", b"device_code")
+)
+PARAMETER_SIGNS += (b"verifier=", b"key=", b"api-key=", b"sig=", b"signature=", b"credential=", b"keyid=")
+BEARER_SIGNS = (b"bearer", b"basic", b"dpop")
 
 
 class View:
-    """Bytes with one layer of escapes undone, and the way back from each byte to where it came from."""
+    """The way back from each byte of a text with one layer of escapes undone to where it came from."""
 
     def __init__(self, data: bytes) -> None:
-        parts: list[bytes] = []
         self._here: list[int] = []
         self._there: list[tuple[int, int, bool]] = []
         here = last = 0
         for match in ESCAPE.finditer(data):
             if match.start() > last:
                 self._mark(here, last, match.start(), literal=True)
-                parts.append(data[last : match.start()])
                 here += match.start() - last
-            plain = _undo(match[0])
             self._mark(here, match.start(), match.end(), literal=False)
-            parts.append(plain)
-            here += len(plain)
+            here += len(_undo(match[0]))
             last = match.end()
-        self.changed = last > 0
         if last < len(data):
             self._mark(here, last, len(data), literal=True)
-            parts.append(data[last:])
-        self.data = b"".join(parts)
 
     def _mark(self, here: int, start: int, end: int, *, literal: bool) -> None:
         self._here.append(here)
@@ -92,6 +91,12 @@ class View:
         return begin, finish
 
 
+def undone(data: bytes) -> bytes:
+    """The bytes with one layer of escapes undone."""
+    return ESCAPE.sub(lambda match: _undo(match[0]), data)
+
+
+@lru_cache(maxsize=4096)
 def _undo(escape: bytes) -> bytes:
     if escape[:1] == b"%":
         return bytes([int(escape[1:], 16)])
@@ -161,17 +166,20 @@ class Scrubber:
 
     def _spans(self, data: bytes) -> list[tuple[int, int, str]]:
         spans: list[tuple[int, int, str]] = []
+        layers = [data]
         views: list[View] = []
-        layer = data
         for _ in range(ROUNDS + 1):
-            for secret, shown in self._secrets.items():
-                for needle in shown:
-                    spans.extend((*span, secret) for span in _find(layer, needle, views))
-            view = View(layer)
-            if not view.changed:
+            hits = [
+                (secret, needle) for secret, shown in self._secrets.items() for needle in shown if needle in layers[-1]
+            ]
+            if hits:
+                views += [View(layer) for layer in layers[len(views) : -1]]
+            for secret, needle in hits:
+                spans.extend((*span, secret) for span in _find(layers[-1], needle, views))
+            plain = undone(layers[-1])
+            if plain == layers[-1]:
                 break
-            views.append(view)
-            layer = view.data
+            layers.append(plain)
         return spans
 
     def _cut(self, data: bytes, spans: list[tuple[int, int, str]]) -> bytes:
@@ -188,29 +196,34 @@ class Scrubber:
 
     def shapes(self, data: bytes) -> bytes:
         """The bytes without what looks like a credential: JSON Web Tokens, bearer values, userinfo, named secrets."""
-        if b"eyJ" in data:
+        low = data.lower()
+        if b"eyj" in low:
             data = JWT.sub(lambda m: m[0][: m.start(1) - m.start()] + self._placeholder(m[1]), data)
-        if b"@" in data:
+        if b"@" in low:
             data = USERINFO.sub(lambda m: m[1] + self._placeholder(m[2]) + b"@", data)
-        data = BEARER.sub(lambda m: m[1] + m[2] + self._placeholder(m[3]), data)
-        if b"=" in data:
+        if any(sign in low for sign in BEARER_SIGNS):
+            data = BEARER.sub(lambda m: m[1] + m[2] + self._placeholder(m[3]), data)
+        if any(sign in low for sign in PARAMETER_SIGNS):
             data = PARAMETER.sub(lambda m: m[1] + self._placeholder(m[2]), data)
-            data = GRANT.sub(self._grant, data)
-        if b'"' in data:
-            if KEY_SIGNS.search(data):
-                data = MEMBER.sub(lambda m: m[1] + self._placeholder(m[2]), data)
-            if b"\\u00" in data:
-                data = ANY_MEMBER.sub(self._escaped, data)
+        if b"code=" in low and b"state=" in low:
+            data = QUERY.sub(self._grant, data)
+        if b"code=" in low and b"grant_type=" in low:
+            data = FORM_GRANT.sub(lambda m: m[1] + self._placeholder(m[2]), data)
+        if b'"' in low and any(sign in low for sign in MEMBER_SIGNS):
+            data = MEMBER.sub(lambda m: m[1] + self._placeholder(m[2]), data)
+        if b"\\u00" in low:
+            data = ANY_MEMBER.sub(self._escaped, data)
         return data
 
     def _grant(self, match: re.Match[bytes]) -> bytes:
-        before, value = (match[1], match[2]) if match[1] is not None else (match[3], match[4])
-        return before + self._placeholder(value)
+        if b"state=" not in match[0]:
+            return match[0]
+        return GRANT.sub(lambda m: m[1] + self._placeholder(m[2]), match[0])
 
     def _escaped(self, match: re.Match[bytes]) -> bytes:
         if match[2] is None or b"\\" not in match[1]:
             return match[0]
-        if not KEY.fullmatch(View(match[1]).data.decode("utf-8", "replace")):
+        if not KEY.fullmatch(undone(match[1]).decode("utf-8", "replace")):
             return match[0]
         return b'"' + match[1] + b'"' + match[2] + self._placeholder(match[3]) + match[4]
 

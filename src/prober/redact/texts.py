@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from prober.redact.documents import EXACT
 from prober.redact.placeholders import Seal
 from prober.redact.tables import tables
 from prober.redact.urls import Kept, UrlGate
@@ -21,6 +22,8 @@ TOKEN = re.compile(
     rf"|(?P<word>{OPAQUE}++)"
     r"|(?P<control>[\x00-\x08\x0b-\x1f\x7f])"
 )
+KEPT = WORDS | EXACT["error"]
+LONGEST = 65_536
 CLOSING = ".,;:!?)]}"
 FHIR_PATH = re.compile(
     r"[A-Za-z]{1,64}(?:\[x\])?(?:\[[0-9]{1,4}\])?(?:\.[A-Za-z]{1,64}(?:\[x\])?(?:\[[0-9]{1,4}\])?){0,20}"
@@ -44,9 +47,16 @@ class TextGate:
         self._urls = urls
 
     def text(self, text: str) -> str:
-        """The text with every word that is not on the list replaced; punctuation and white space stay."""
+        """The text with every word that is not on the list replaced; punctuation and white space stay.
+
+        What is longer than 65,536 characters, before or after, becomes one placeholder.
+        """
         if text in self._kept.constants:
             return text
+        gated = self._gated(text) if len(text) <= LONGEST else ""
+        return gated if len(text) <= LONGEST and len(gated) <= LONGEST else self._seal.text(text)
+
+    def _gated(self, text: str) -> str:
         if not self._kept.hosts:
             return TOKEN.sub(self._token, text)
         pieces = _hosts(self._kept.hosts).split(text)
@@ -70,7 +80,7 @@ class TextGate:
         return " " if match["control"] is not None else found
 
     def _word(self, word: str) -> str:
-        if word.lower() in WORDS and word.isascii():
+        if word.lower() in KEPT and word.isascii():
             return word
         if word in tables().resources or word in self._kept.constants or self._seal.made(word):
             return word

@@ -17,6 +17,7 @@ SCOPE = re.compile(r"(?:patient|user|system)/([A-Za-z]{1,50}|\*)\.(?:read|write|
 UUID = re.compile(r"urn:uuid:[0-9a-fA-F-]{36}")
 OID = re.compile(r"urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+")
 QUERY_SAFE = "/:,|$*._-~"
+LONGEST = 65_536
 LONGEST_PARAMETER = 200
 
 
@@ -72,6 +73,8 @@ class UrlGate:
         """A URL whose path, query and fragment are gated; with any_host=False an unknown host becomes one too."""
         if self._seal.made(url) or url in self._kept.constants:
             return url
+        if len(url) > LONGEST:
+            return self._seal.text(url)
         base = self._kept.base_of(url)
         if base:
             return base + self._rest(url[len(base) :])

@@ -6,12 +6,13 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 from prober.redact import documents
-from prober.redact.json_bodies import DEEPEST, NUMBERS, JsonGate
+from prober.redact.json_bodies import DEEPEST, JsonGate
 from prober.redact.placeholders import Seal
 from prober.redact.tables import tables
 
 FHIR = "http://hl7.org/fhir"
 XHTML = "http://www.w3.org/1999/xhtml"
+NUMBERS = frozenset({"decimal", "integer", "positiveInt", "unsignedInt"})
 
 
 class Unreadable(Exception):
@@ -36,7 +37,7 @@ class Node:
 
 
 class _Refused(Exception):
-    pass
+    """Raised inside the parser, where its position is still that of the offence."""
 
 
 def parse(data: bytes) -> Node:
@@ -48,7 +49,7 @@ def parse(data: bytes) -> Node:
 
     def start(name: str, attributes: dict[str, str]) -> None:
         if len(stack) >= DEEPEST:
-            raise _Refused("nested too deeply")
+            raise _Refused(parser.CurrentByteIndex, "nested too deeply")
         node = Node(name, attributes)
         (stack[-1].children if stack else roots).append(node)
         stack.append(node)
@@ -61,7 +62,7 @@ def parse(data: bytes) -> Node:
             stack[-1].words.append(text)
 
     def refuse(*_: object) -> None:
-        raise _Refused("document type refused")
+        raise _Refused(parser.CurrentByteIndex, "document type refused")
 
     parser.StartElementHandler = start
     parser.EndElementHandler = end
@@ -72,7 +73,7 @@ def parse(data: bytes) -> Node:
     try:
         parser.Parse(data, True)
     except _Refused as refusal:
-        raise Unreadable(max(parser.CurrentByteIndex, 0), str(refusal)) from None
+        raise Unreadable(max(refusal.args[0], 0), refusal.args[1]) from None
     except (expat.ExpatError, ValueError, LookupError, UnicodeError):
         raise Unreadable(max(parser.ErrorByteIndex, 0)) from None
     return roots[0]
