@@ -39,7 +39,7 @@ def disguise_of(answer: Exchange) -> Disguise | None:
         return Disguise("xml", words, "unparseable")
     if answer.media in ("json", "ndjson"):
         return _json(answer)
-    if answer.media == "none" and not answer.decoded_bytes:
+    if answer.media == "none" and not answer.content and answer.note is None:
         return Disguise("empty", "an empty body", "unparseable")
     return Disguise("text", "text that is not JSON", "masquerade")
 

@@ -11,6 +11,31 @@ from prober.session.observation import observation
 from prober.session.session import Session
 
 PATH = ".well-known/smart-configuration"
+VOCABULARY = frozenset(
+    {
+        "launch-ehr",
+        "launch-standalone",
+        "authorize-post",
+        "client-public",
+        "client-confidential-symmetric",
+        "client-confidential-asymmetric",
+        "sso-openid-connect",
+        "context-banner",
+        "context-style",
+        "context-ehr-patient",
+        "context-ehr-encounter",
+        "context-standalone-patient",
+        "context-standalone-encounter",
+        "permission-offline",
+        "permission-online",
+        "permission-patient",
+        "permission-user",
+        "permission-v1",
+        "permission-v2",
+        "smart-app-state",
+    }
+)
+"""The capabilities that SMART App Launch 2.2.0 defines, experimental ones included (conformance.html, Capabilities)."""
 
 
 @dataclass(frozen=True)

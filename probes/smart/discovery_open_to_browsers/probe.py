@@ -1,0 +1,60 @@
+"""May an app that runs in a browser read the discovery documents?"""
+
+from prober.api import (
+    Exchange,
+    Reason,
+    Seen,
+    Session,
+    Trouble,
+    Verdict,
+    absent,
+    either,
+    not_applicable,
+    observation,
+    present,
+    probe,
+    unknown,
+)
+from prober.observations import SmartConfiguration, smart_configuration
+
+ORIGIN = "https://app.prober.example"
+DOCUMENTS = {"metadata": "application/fhir+json", ".well-known/smart-configuration": "application/json"}
+
+
+@observation(
+    asks=tuple(f"GET [base]/{document} with Origin {ORIGIN}" for document in DOCUMENTS),
+    chain=1,
+    permits=("active",),
+)
+async def answers_to_browsers(session: Session) -> dict[str, Exchange]:
+    """What both discovery documents answer to a page of another origin."""
+    headers = {"Origin": ORIGIN}
+    return {
+        document: await session.get(document, accept=accept, headers=headers, bearer="none")
+        for document, accept in DOCUMENTS.items()
+    }
+
+
+@probe(answers_to_browsers, either(smart_configuration))
+def judge(seen: Seen[dict[str, Exchange]], declared: Seen[SmartConfiguration | None] | Trouble) -> Verdict:
+    smart = None if isinstance(declared, Trouble) else declared.value
+    if smart is not None and smart.capabilities and not smart.declares("client-public"):
+        message = "The server does not declare public clients, so no app runs in a browser alone."
+        return not_applicable(message, smart.cite("/capabilities"))
+    served = {document: answer for document, answer in seen.value.items() if answer.status == 200}
+    if not served:
+        answer = seen.value["metadata"]
+        reason: Reason = "protected" if answer.status in (401, 403) else "no_data"
+        return unknown(reason, "Neither discovery document is served, so there is nothing to open.", answer.cite())
+    closed = {
+        name: one for name, one in served.items() if one.header("access-control-allow-origin") not in ("*", ORIGIN)
+    }
+    if closed:
+        message = f"A page of another origin may not read {' and '.join(closed)}."
+        return absent(
+            message,
+            *(one.cite("#access-control-allow-origin") for one in closed.values()),
+            values={"closed": list(closed)},
+        )
+    proof = [one.cite("#access-control-allow-origin") for one in served.values()]
+    return present("Apps in a browser may read the discovery documents.", *proof)

@@ -1,0 +1,44 @@
+"""Does the server list the granular scopes that US Core requires?"""
+
+import re
+
+from prober.api import JSON, Seen, Trouble, Verdict, absent, either, not_applicable, present, probe, unknown
+from prober.observations import CapabilityStatement, SmartConfiguration, capability_statement, smart_configuration
+
+CONDITION = "http://terminology.hl7.org/CodeSystem/condition-category"
+OBSERVATION = "http://terminology.hl7.org/CodeSystem/observation-category"
+US_CORE = "http://hl7.org/fhir/us/core/CodeSystem"
+REQUIRED = frozenset(
+    {
+        ("Condition", f"{CONDITION}|encounter-diagnosis"),
+        ("Condition", f"{CONDITION}|problem-list-item"),
+        ("Condition", f"{US_CORE}/condition-category|health-concern"),
+        ("Observation", f"{OBSERVATION}|laboratory"),
+        ("Observation", f"{OBSERVATION}|social-history"),
+        ("Observation", f"{OBSERVATION}|survey"),
+        ("Observation", f"{OBSERVATION}|vital-signs"),
+        ("Observation", f"{US_CORE}/us-core-category|sdoh"),
+    }
+)
+SCOPE = re.compile(r"(?:patient|user|system)/(Condition|Observation)\.c?ru?d?s\?category=(\S+)")
+FIRST_BINDING = 7
+"""The US Core version from which on servers must publish the scopes that they support."""
+
+
+@probe(smart_configuration, either(capability_statement))
+def judge(seen: Seen[SmartConfiguration | None], stated: Seen[CapabilityStatement] | Trouble) -> Verdict:
+    smart = seen.value
+    if smart is None:
+        return not_applicable("The server publishes no SMART configuration.")
+    matches = [SCOPE.fullmatch(one) for one in smart.texts("scopes_supported")]
+    listed = {(one[1], one[2]) for one in matches if one is not None}
+    missing: list[JSON] = sorted(f"{kind} {code.rpartition('|')[2]}" for kind, code in REQUIRED - listed)
+    proof = smart.cite("/scopes_supported" if "scopes_supported" in smart.json else "")
+    if not missing:
+        return present("The server lists every granular scope that US Core requires.", proof)
+    statement = None if isinstance(stated, Trouble) else stated.value
+    if statement is not None and max(statement.us_core_versions, default=0) >= FIRST_BINDING:
+        message = "The server declares US Core 7 or later, and does not list every granular scope that it requires."
+        return absent(message, proof, statement.cite(), values={"missing": missing})
+    message = "Not every granular scope of US Core is listed, but the list need not be complete."
+    return unknown("no_data", message, proof, values={"missing": missing})
