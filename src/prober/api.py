@@ -6,6 +6,7 @@ from prober.nouns.finding import Cell, Citation, Reason, Verdict
 from prober.session.observation import Observation, observation
 from prober.session.session import Session, retry_after_seconds
 from prober.verdict import Probe, absent, either, not_applicable, present, probe, unknown
+from prober.witness import r4b_problems
 
 __all__ = [
     "JSON",
@@ -25,6 +26,7 @@ __all__ = [
     "observation",
     "present",
     "probe",
+    "r4b_problems",
     "retry_after_seconds",
     "unknown",
 ]

@@ -157,7 +157,7 @@ async def _findings(folder: Path, defects: tuple[str, ...], tls: bool, only: fro
 
 def _row(name: str, catch: Catch, healthy: Finding, faulty: Finding) -> Row:
     got = (faulty.verdict.outcome, faulty.verdict.reason)
-    caught = got == (catch.outcome, catch.reason) and healthy.verdict.outcome == "present"
+    caught = got == (catch.outcome, catch.reason) and healthy.verdict.outcome in ("present", "not_applicable")
     return Row(
         defect=name,
         sentence=DEFECTS[name].sentence,

@@ -1,0 +1,104 @@
+"""prober meets HAPI FHIR, the real thing: what it does, what it does not, and its true deviations (scripts/test-hapi)."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from prober.archive import RunFolder
+from prober.nouns.finding import Finding, Verdict
+from prober.nouns.scorecard import Scorecard
+
+pytestmark = [
+    pytest.mark.hapi,
+    pytest.mark.skipif(
+        "PROBER_HAPI_BASE" not in os.environ, reason="No HAPI server is running; see scripts/test-hapi."
+    ),
+]
+PRESENT = [
+    "capability_statement_served",
+    "fhir_version_supported",
+    "statement_sound",
+    "statement_specific",
+    "software_named",
+    "unknown_type_refused",
+    "ghost_id_not_found",
+    "strict_search_refused",
+    "errors_explained",
+    "discovery_open_to_browsers",
+    "patient_read",
+    "patient_search_by_id",
+    "patient_search_paging",
+    "patient_version_headers",
+    "bulk_export_declared",
+    "bulk_kick_off_accepted",
+    "bulk_manifest_sound",
+    "bulk_errors_empty",
+    "bulk_files_sound",
+    "bulk_export_not_empty",
+]
+ABSENT = [
+    # A plain HAPI is no SMART server and protects nothing: that is what it is made for.
+    "smart_declared",
+    "smart_configuration_served",
+    "patient_data_protected",
+    "garbage_bearer_refused",
+    "versions_listed",
+    # Its manifest says that files need a token, and it hands them out without one.
+    "bulk_files_protected",
+    "bulk_kick_off_protected",
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    out = tmp_path_factory.mktemp("hapi") / "run"
+    command = [sys.executable, "-m", "prober.cli", "run", os.environ["PROBER_HAPI_BASE"], "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
+    print(done.stdout, done.stderr)
+    assert done.returncode == 0
+    return RunFolder.open(out)
+
+
+@pytest.fixture(scope="module")
+def verdicts(folder: RunFolder) -> dict[str, Verdict]:
+    findings: tuple[Finding, ...] = folder.findings()
+    return {one.source.probe: one.verdict for one in findings}
+
+
+@pytest.mark.parametrize("probe", PRESENT)
+def test_what_hapi_does_is_shown(verdicts: dict[str, Verdict], probe: str) -> None:
+    assert verdicts[probe].outcome == "present", verdicts[probe].message
+
+
+@pytest.mark.parametrize("probe", ABSENT)
+def test_what_hapi_does_not_do_is_named(verdicts: dict[str, Verdict], probe: str) -> None:
+    assert verdicts[probe].outcome == "absent", verdicts[probe].message
+
+
+def test_nothing_is_prober_s_own_fault(verdicts: dict[str, Verdict]) -> None:
+    assert [name for name, one in verdicts.items() if one.reason in ("bug", "not_recorded")] == []
+
+
+def test_its_declared_interactions_are_shown_in_the_sample(verdicts: dict[str, Verdict]) -> None:
+    cells = verdicts["declared_interactions_shown"].values["cells"]
+    by_result: dict[str, int] = {}
+    for cell in cells:
+        by_result[cell["result"]] = by_result.get(cell["result"], 0) + 1
+    assert by_result.get("refuted", 0) == 0
+    assert by_result["shown"] >= 40
+
+
+def test_the_job_was_deleted(folder: RunFolder) -> None:
+    assert [one.method for one in folder.exchanges().values() if one.method == "DELETE"]
+
+
+def test_the_report_speaks_of_a_sandbox_and_gives_no_label(folder: RunFolder) -> None:
+    card: Scorecard = folder.scorecard()
+    assert card.environment == "sandbox"
+    assert card.maturity is not None
+    assert card.maturity.label is None
+    page = Path(folder.path / "report.html").read_text(encoding="utf-8")
+    assert "HIMSS has not proposed, reviewed or endorsed it" in page
