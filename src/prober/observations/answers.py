@@ -129,6 +129,13 @@ async def get_fhir(session: Session, template: str, *, id: str) -> Exchange:
     return told(session, answer)
 
 
+def shows_patients(answer: Exchange) -> bool:
+    """True if what the reducer `open-data/1` kept of a search says that records were counted or handed out."""
+    kept = answer.document if answer.status == 200 and isinstance(answer.document, dict) else {}
+    found = kept.get("total_over_zero") is True or kept.get("entries") is True
+    return kept.get("json") is True and found and kept.get("resource_type") in (None, "Bundle")
+
+
 def moment(written: str | None) -> datetime | None:
     """A FHIR instant or an HTTP date, in UTC and to the second; None if it is neither."""
     for read in (datetime.fromisoformat, parsedate_to_datetime):

@@ -29,7 +29,8 @@ PATIENT_PARAMETERS = ("patient", "subject")
 class TriedType:
     """A declared type: what came of one search and one read of it. None: not asked.
 
-    `restricted` says that the search asked for one patient's records; `sampled` that the type is in the sample.
+    `restricted` says that the search asked for one patient's records, `sampled` that the type is in the sample, and
+    `with_token` that this run carries credentials.
     """
 
     declared: DeclaredResource
@@ -38,6 +39,7 @@ class TriedType:
     read: Exchange | None = None
     read_id: str = ""
     restricted: bool = False
+    with_token: bool = False
 
 
 @observation(
@@ -73,16 +75,19 @@ def _in_order(statement: CapabilityStatement) -> tuple[DeclaredResource, ...]:
 
 async def _try(session: Session, declared: DeclaredResource) -> TriedType:
     """One search, and a read of what it found first: only an id that this server gave can refute a read."""
-    restricted = not session.synthetic
     search = await _search(session, declared)
-    if search is None:
-        return TriedType(declared, sampled=True, restricted=restricted)
-    bundle = searchset(search)
+    bundle = searchset(search) if search is not None else None
     ids = [one.id for one in bundle.matches if one.type == declared.type and one.id] if bundle else []
-    if not ids:
-        return TriedType(declared, sampled=True, search=search, restricted=restricted)
-    read = await session.attempt(f"{declared.type}/{{id}}", id=ids[0])
-    return TriedType(declared, sampled=True, search=search, read=read, read_id=ids[0], restricted=restricted)
+    read = await session.attempt(f"{declared.type}/{{id}}", id=ids[0]) if ids else None
+    return TriedType(
+        declared,
+        sampled=True,
+        search=search,
+        read=read,
+        read_id=ids[0] if ids else "",
+        restricted=not session.synthetic,
+        with_token=session.has_credentials,
+    )
 
 
 async def _search(session: Session, declared: DeclaredResource) -> Exchange | None:
