@@ -18,6 +18,8 @@ from prober.api import (
 from prober.observations import SmartConfiguration, smart_configuration
 
 ORIGIN = "https://app.prober.example"
+ALLOWED = "access-control-allow-origin"
+HEADER = f"#{ALLOWED}"
 DOCUMENTS = {"metadata": "application/fhir+json", ".well-known/smart-configuration": "application/json"}
 
 
@@ -46,15 +48,10 @@ def judge(seen: Seen[dict[str, Exchange]], declared: Seen[SmartConfiguration | N
         answer = seen.value["metadata"]
         reason: Reason = "protected" if answer.status in (401, 403) else "no_data"
         return unknown(reason, "Neither discovery document is served, so there is nothing to open.", answer.cite())
-    closed = {
-        name: one for name, one in served.items() if one.header("access-control-allow-origin") not in ("*", ORIGIN)
-    }
+    closed = {name: one for name, one in served.items() if one.header(ALLOWED) not in ("*", ORIGIN)}
     if closed:
         message = f"A page of another origin may not read {' and '.join(closed)}."
-        return absent(
-            message,
-            *(one.cite("#access-control-allow-origin") for one in closed.values()),
-            values={"closed": list(closed)},
-        )
-    proof = [one.cite("#access-control-allow-origin") for one in served.values()]
+        proof = [one.cite(HEADER if one.header(ALLOWED) is not None else "") for one in closed.values()]
+        return absent(message, *proof, values={"closed": list(closed)})
+    proof = [one.cite(HEADER) for one in served.values()]
     return present("Apps in a browser may read the discovery documents.", *proof)

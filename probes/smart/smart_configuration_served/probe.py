@@ -2,6 +2,8 @@
 
 from prober.api import Exchange, Seen, Verdict, absent, present, probe, unknown
 from prober.observations import smart_answer
+from prober.observations.disguises import disguise_of, shortened
+from prober.observations.web_addresses import leads_away
 
 
 @probe(smart_answer)
@@ -9,14 +11,19 @@ def judge(seen: Seen[Exchange]) -> Verdict:
     answer = seen.value
     if answer.status in (401, 403):
         return unknown("protected", "The SMART configuration lies behind a login.", answer.cite())
+    if leads_away(answer):
+        message = "The server redirects its SMART configuration to another host, where prober does not follow it."
+        return unknown("no_data", message, answer.cite("#location"))
     if answer.status != 200:
         return absent(f"The server publishes no SMART configuration (status {answer.status}).", answer.cite())
-    if answer.media == "html":
-        return absent("The server answers with a web page where its SMART configuration should be.", answer.cite())
-    if not isinstance(answer.document, dict):
-        return absent("What stands at the SMART address is not a JSON object.", answer.cite())
+    disguise = disguise_of(answer)
+    if disguise is not None:
+        message = f"Where its SMART configuration should be, the server answers with {disguise.words}."
+        return absent(message, answer.cite(), values={"found": disguise.kind})
     if answer.resource_type is not None:
-        return absent(f"The SMART address answers with a FHIR {answer.resource_type}.", answer.cite("/resourceType"))
+        return absent(
+            f"The SMART address answers with a FHIR {shortened(answer.resource_type)}.", answer.cite("/resourceType")
+        )
     if answer.content_type != "application/json":
         return absent("The SMART configuration is not served as application/json.", answer.cite("#content-type"))
     return present("The server publishes a SMART configuration.", answer.cite())

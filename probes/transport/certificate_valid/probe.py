@@ -10,8 +10,13 @@ FAULTS = (
     ("certificate is not yet valid", "not_yet_valid", "The certificate is not valid yet."),
     ("Hostname mismatch", "wrong_host", "The certificate was issued for another host."),
     ("IP address mismatch", "wrong_host", "The certificate was issued for another address."),
-    ("self-signed certificate", "unknown_issuer", "The certificate is signed by itself, or by an authority that is."),
-    ("self signed certificate", "unknown_issuer", "The certificate is signed by itself, or by an authority that is."),
+    (
+        "certificate in certificate chain",
+        "unknown_issuer",
+        "The certificate leads to an authority that is not trusted.",
+    ),
+    ("self-signed certificate", "unknown_issuer", "The certificate is signed by itself."),
+    ("self signed certificate", "unknown_issuer", "The certificate is signed by itself."),
     ("unable to get local issuer", "unknown_issuer", "The certificate's issuer is not trusted, or not sent along."),
     ("unable to verify the first", "unknown_issuer", "The certificate's issuer is not trusted, or not sent along."),
 )
@@ -29,7 +34,9 @@ def judge(seen: Seen[ModernTls]) -> Verdict:
         _, fault, message = fits[0] if fits else ("", "other", "The certificate is not accepted.")
         return absent(message, hello.exchange.cite("/verify_message"), values={"fault": fault})
     if hello.outcome != "accepted":
-        return unknown(hello.undecided or "no_data", "The handshake did not get as far as the certificate.", proof)
+        return unknown(
+            hello.undecided or "no_data", "The handshake did not get as far as the certificate.", hello.exchange.cite()
+        )
     life = remaining_life(hello.exchange)
     if life.get("renewal_due"):
         return present("The certificate is valid, but its renewal is due.", proof, values=life)

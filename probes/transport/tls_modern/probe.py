@@ -24,4 +24,4 @@ def judge(seen: Seen[ModernTls]) -> Verdict:
     if "WRONG_VERSION_NUMBER" in hello.detail:
         return absent("What listens at the port of the https base does not speak TLS.", hello.exchange.cite("/detail"))
     reason = hello.undecided or "no_data"
-    return unknown(reason, "The handshake did not come far enough to tell.", hello.exchange.cite("/detail"))
+    return unknown(reason, "The handshake did not come far enough to tell.", hello.exchange.cite())

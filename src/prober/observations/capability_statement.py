@@ -81,8 +81,10 @@ class CapabilityStatement:
         return self.answer.cite(pointer)
 
     def cite_rest(self, pointer: str = "") -> Citation:
-        """A place in its server part: a JSON pointer from there."""
-        return self.answer.cite(f"/rest/{self.rest_index}{pointer}" if self.rest_index is not None else "/rest")
+        """A place in its server part: a JSON pointer from there. Without a server part, what stands in its place."""
+        if self.rest_index is None:
+            return self.answer.cite("/rest" if "rest" in self.json else "")
+        return self.answer.cite(f"/rest/{self.rest_index}{pointer}")
 
 
 @observation(asks=("GET [base]/metadata",), requests=2, chain=1)

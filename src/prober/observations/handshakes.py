@@ -9,7 +9,9 @@ from prober.observations.web_addresses import in_clear, is_https, on_loopback
 from prober.session.observation import observation
 from prober.session.session import Session
 
-OLD_VERSIONS = ("TLSv1", "TLSv1.1")
+OLD_VERSIONS = {"TLSv1": "TLS 1.0", "TLSv1.1": "TLS 1.1"}
+"""The versions that RFC 8996 retired, by the names under which they are offered."""
+
 _UNDECIDED: dict[str, Reason] = {"timed_out": "timed_out", "unreachable": "unreachable"}
 
 
@@ -79,7 +81,7 @@ async def modern_tls(session: Session) -> ModernTls:
 
 
 @observation(
-    asks=tuple(f"HANDSHAKE [base host] ({version} only)" for version in OLD_VERSIONS),
+    asks=tuple(f"HANDSHAKE [base host] ({name} only)" for name in OLD_VERSIONS.values()),
     chain=1,
     permits=("active",),
     family="transport",

@@ -7,6 +7,7 @@ from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Citation
 from prober.observations.capability_statement import items, text
 from prober.observations.disguises import refuse_disguise
+from prober.observations.web_addresses import leads_away
 from prober.session.observation import observation
 from prober.session.session import Session
 
@@ -92,6 +93,8 @@ async def smart_configuration(session: Session) -> SmartConfiguration | None:
             "protected",
             f"The server asks for a login before it shows its SMART configuration (status {answer.status}).",
         )
+    if leads_away(answer):
+        session.trouble("no_data", "The server redirects its SMART configuration to another host.")
     if answer.status != 200:
         return None
     refuse_disguise(session, answer, "its SMART configuration")
