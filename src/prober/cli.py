@@ -1,7 +1,9 @@
 """The command line: parse, call, print. It decides nothing."""
 
+import io
+import os
 import sys
-from enum import StrEnum
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="prober",
     help="Ask a healthcare provider's FHIR endpoints whether they are interoperable, and keep the evidence.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -24,22 +25,74 @@ app = typer.Typer(
 )
 
 
-class DepthName(StrEnum):
-    """How much may be asked: about 40, 300 or 900 requests."""
-
-    discovery = "discovery"
-    standard = "standard"
-    full = "full"
+INTERRUPTED = 130
+"""What Typer makes of Ctrl-C: 128 and the number of the signal."""
+DEPTHS = ("discovery", "standard", "full")
+PACES = ("polite", "sandbox")
 
 
-class PaceName(StrEnum):
-    """How fast: one request per second, or eight at a time for sandboxes."""
+def _whole(option: str, least: int, most: int) -> Callable[[str], int]:
+    """A parser of whole numbers that says, in the words of this command line, what to write instead."""
 
-    polite = "polite"
-    sandbox = "sandbox"
+    def parsed(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if not least <= number <= most:
+            raise Mistake(f"{option} {text}: give a whole number from {least} to {most}.")
+        return number
+
+    return parsed
 
 
-Target = Annotated[str | None, typer.Argument(help="The FHIR base URL, for example https://fhir.example.org/r4.")]
+def _seconds(option: str, most: int) -> Callable[[str], float]:
+    def parsed(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = -1.0
+        if not 0 <= number <= most:
+            raise Mistake(f"{option} {text}: give seconds from 0 to {most}, for example 0.1.")
+        return number
+
+    return parsed
+
+
+def _one_of(option: str, names: tuple[str, ...]) -> Callable[[str], str]:
+    def parsed(text: str) -> str:
+        if text not in names:
+            raise Mistake(f"{option} {text}: give one of {', '.join(names)}.")
+        return text
+
+    return parsed
+
+
+def _instant(text: str) -> str:
+    """The instant in the one form in which prober writes a time."""
+    from datetime import datetime
+
+    from prober.clock import instant
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise Mistake(f"--as-of {text}: give an instant with its time zone, for example 2026-12-31T00:00:00Z.")
+    return instant(moment)
+
+
+def _header_text(text: str) -> str:
+    """Text that may stand in the User-Agent header."""
+    if not text.isascii() or not text.isprintable() or len(text) > 200 or set(text) & set("()\\"):
+        raise Mistake("--contact: give a mail address or a URL: at most 200 plain characters, no parentheses.")
+    return text
+
+
+Target = Annotated[
+    str | None, typer.Argument(metavar="URL", help="The FHIR base URL, for example https://fhir.example.org/r4.")
+]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The run folder to make (new or empty).")]
 ProviderFile = Annotated[Path | None, typer.Option("--provider", metavar="FILE", help="provider.yaml.")]
 AuthorizationFile = Annotated[
@@ -58,10 +111,34 @@ PermitNames = Annotated[
         help="Allow only these: active, credentials, patient_data, jobs, negative_auth, writes.",
     ),
 ]
-Depth = Annotated[DepthName, typer.Option("--depth", help="How much may be asked.")]
-Pace = Annotated[PaceName | None, typer.Option("--pace", help="How fast it is asked.")]
-Budget = Annotated[int | None, typer.Option("--budget", min=1, max=100_000, help="The most requests.")]
-Deadline = Annotated[int | None, typer.Option("--deadline", min=1, max=86_400, help="Seconds for the whole run.")]
+Depth = Annotated[
+    str,
+    typer.Option(
+        "--depth",
+        metavar="NAME",
+        parser=_one_of("--depth", DEPTHS),
+        help="How much may be asked: discovery, standard or full (about 40, 300 or 900 requests).",
+    ),
+]
+Pace = Annotated[
+    str | None,
+    typer.Option(
+        "--pace",
+        metavar="NAME",
+        parser=_one_of("--pace", PACES),
+        help="How fast: polite (one request per second) or sandbox (eight at a time, for sandboxes only).",
+    ),
+]
+Budget = Annotated[
+    int | None,
+    typer.Option("--budget", metavar="N", parser=_whole("--budget", 1, 100_000), help="The most requests."),
+]
+Deadline = Annotated[
+    int | None,
+    typer.Option(
+        "--deadline", metavar="SECONDS", parser=_whole("--deadline", 1, 86_400), help="Seconds for the whole run."
+    ),
+]
 BearerEnv = Annotated[
     str | None, typer.Option("--bearer-env", metavar="NAME", help="The environment variable that holds a token.")
 ]
@@ -78,11 +155,20 @@ FailUnder = Annotated[
 ]
 ProbeFolders = Annotated[list[Path] | None, typer.Option("--probes", metavar="DIR", help="More probe folders.")]
 ModelFile = Annotated[Path | None, typer.Option("--model", metavar="FILE", help="Another rule book.")]
-AsOf = Annotated[str | None, typer.Option("--as-of", metavar="INSTANT", help="Score as of this instant.")]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="INSTANT", parser=_instant, help="Score as of this instant."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print scorecard.json instead of the summary.")]
 AllowHttp = Annotated[bool, typer.Option("--allow-http", help="Allow plain http to a host that is not loopback.")]
 Contact = Annotated[
-    str | None, typer.Option("--contact", metavar="TEXT", help="Whom the server's operator may ask; in User-Agent.")
+    str | None,
+    typer.Option(
+        "--contact",
+        metavar="TEXT",
+        parser=_header_text,
+        help="Whom the server's operator may ask; in User-Agent.",
+    ),
 ]
 RunFolders = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")]
 OneRun = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
@@ -90,33 +176,47 @@ OneRun = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 def main() -> None:
     """Run the command line; every mistake is one sentence on stderr and exit code 2, a fault of prober's own is 4."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a character gets its escape instead of nothing at all.
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
     except Mistake as mistake:
         _complain(str(mistake))
-        sys.exit(2)
+        code = 2
     except typer.Exit as ended:
-        sys.exit(ended.exit_code)
+        code = ended.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        _complain("Interrupted.")
-        sys.exit(3)
+        code = INTERRUPTED
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
-            _complain(str(error.format_message()))
-            sys.exit(2)
-        # The text of an exception may hold what a server sent, so only its type and place are told.
-        _complain(f"Prober failed with {type(error).__name__} at {_place(error)}; please report this.")
-        sys.exit(4)
+            _complain(_misuse(error))
+            code = 2
+        else:
+            # The text of an exception may hold what a server sent, so only its type and place are told.
+            _complain(f"Prober failed with {type(error).__name__} at {_place(error)}; please report this.")
+            code = 4
+    if code == INTERRUPTED:
+        _complain("Interrupted.")
+        code = 3
+    sys.exit(code or 0)
 
 
 @app.callback(invoke_without_command=True)
-def about(version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False) -> None:
+def about(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+) -> None:
     """Ask a healthcare provider's FHIR endpoints whether they are interoperable, and keep the evidence."""
     if version:
         from prober import __version__
 
-        typer.echo(f"prober {__version__}")
+        _say(f"prober {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)
 
 
 @app.command()
@@ -128,7 +228,7 @@ def run(
     authorized_by: AuthorizedBy = None,
     sandbox: Sandbox = False,
     permit: PermitNames = None,
-    depth: Depth = DepthName.standard,
+    depth: Depth = "standard",
     pace: Pace = None,
     budget: Budget = None,
     deadline: Deadline = None,
@@ -158,7 +258,7 @@ def collect(
     authorized_by: AuthorizedBy = None,
     sandbox: Sandbox = False,
     permit: PermitNames = None,
-    depth: Depth = DepthName.standard,
+    depth: Depth = "standard",
     pace: Pace = None,
     budget: Budget = None,
     deadline: Deadline = None,
@@ -188,7 +288,7 @@ def judge(
     from prober.pipeline import judge_folder
 
     findings = judge_folder(RunFolder.open(run), load_probes(probes or ()), out)
-    typer.echo(f"{len(findings)} findings are in {(out or run) / 'findings.jsonl'}.")
+    _say(f"{len(findings)} findings are in {(out or run) / 'findings.jsonl'}.")
 
 
 @app.command()
@@ -204,7 +304,7 @@ def score(
     """Score one run, or several runs of one provider, without a network."""
     from prober.stages import score_stage
 
-    raise typer.Exit(score_stage(runs, model, as_of, out, fail_under, probes or (), json, typer.echo))
+    raise typer.Exit(score_stage(runs, model, as_of, out, fail_under, probes or (), json, _say))
 
 
 @app.command()
@@ -213,7 +313,7 @@ def render(runs: RunFolders, out: Out = None, probes: ProbeFolders = None) -> No
     from prober.stages import render_stage
 
     for path in render_stage(runs, out, probes or ()):
-        typer.echo(f"{path}")
+        _say(f"{path}")
 
 
 @app.command()
@@ -224,7 +324,7 @@ def plan(
     authorized_by: AuthorizedBy = None,
     sandbox: Sandbox = False,
     permit: PermitNames = None,
-    depth: Depth = DepthName.standard,
+    depth: Depth = "standard",
     pace: Pace = None,
     budget: Budget = None,
     deadline: Deadline = None,
@@ -237,7 +337,7 @@ def plan(
 
     for prepared in _prepared(locals()):
         decision = prepared.decision
-        typer.echo(plan_text(prepared.base, prepared.plan, decision.environment, decision.permits, decision.note))
+        _say(plan_text(prepared.base, prepared.plan, decision.environment, decision.permits, decision.note))
 
 
 @app.command("list")
@@ -246,7 +346,7 @@ def list_probes(probes: ProbeFolders = None) -> None:
     from prober.library import load_probes
     from prober.render.terminal import probe_list
 
-    typer.echo(probe_list([(one.id, one.family, one.sheet) for one in load_probes(probes or ()).values()]))
+    _say(probe_list([(one.id, one.family, one.sheet) for one in load_probes(probes or ()).values()]))
 
 
 @app.command()
@@ -259,7 +359,7 @@ def explain(
     from prober.render.terminal import explanation
 
     one = _found(id, load_probes(probes or ()))
-    typer.echo(explanation(one.id, one.family, one.sheet, one.probe.inputs_closure()))
+    _say(explanation(one.id, one.family, one.sheet, one.probe.inputs_closure()))
 
 
 @app.command()
@@ -271,7 +371,7 @@ def new(
     from prober.scaffold import new_probe
 
     for path in new_probe(id, into):
-        typer.echo(f"{path}")
+        _say(f"{path}")
 
 
 @app.command()
@@ -289,7 +389,7 @@ def check(
         typer.echo(complaint, err=True)
     if complaints:
         raise typer.Exit(2)
-    typer.echo("Every probe here keeps the rules of the house, and every case gives its outcome.")
+    _say("Every probe here keeps the rules of the house, and every case gives its outcome.")
 
 
 @app.command()
@@ -301,7 +401,7 @@ def coverage(
     """Print which requirement is decided by a probe, by a document, or by nothing yet."""
     from prober.stages import coverage_text
 
-    typer.echo(coverage_text(model, probes or (), markdown=markdown))
+    _say(coverage_text(model, probes or (), markdown=markdown))
 
 
 @app.command()
@@ -310,7 +410,7 @@ def init(path: Annotated[Path, typer.Argument(metavar="FILE")] = Path("provider.
     from prober.scaffold import new_provider_file
 
     new_provider_file(path)
-    typer.echo(f"{path} is ready to be filled in; then run `prober run --provider {path}`.")
+    _say(f"{path} is ready to be filled in; then run `prober run --provider {path}`.")
 
 
 @app.command()
@@ -322,22 +422,29 @@ def cleanup(
     """Delete export jobs that a killed run left behind on a server."""
     from prober.stages import cleanup_stage
 
-    raise typer.Exit(cleanup_stage(contact, ca_file, bearer_env, typer.echo))
+    raise typer.Exit(cleanup_stage(contact, ca_file, bearer_env, _say))
 
 
 @app.command()
 def sandbox(
     persona: Annotated[str, typer.Option("--persona", help="Which server to play.")] = "leader",
     defect: Annotated[list[str] | None, typer.Option("--defect", metavar="NAME", help="Plant a defect.")] = None,
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 picks a free port.")] = 8480,
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", parser=_whole("--port", 0, 65_535), help="0 picks a free port.")
+    ] = 8480,
     tls: Annotated[bool, typer.Option("--tls", help="Serve https from a throw-away authority.")] = False,
-    latency: Annotated[float, typer.Option("--latency", min=0, max=60, help="Seconds added to every answer.")] = 0.0,
+    latency: Annotated[
+        float,
+        typer.Option(
+            "--latency", metavar="SECONDS", parser=_seconds("--latency", 60), help="Seconds added to every answer."
+        ),
+    ] = 0.0,
     list_defects: Annotated[bool, typer.Option("--list", help="List the defects and end.")] = False,
 ) -> None:
     """Serve the built-in sandbox on this machine, healthy or with planted defects, until Ctrl-C."""
     from prober.playground import serve_sandbox
 
-    raise typer.Exit(serve_sandbox(persona, defect or [], port, tls, latency, list_defects, typer.echo))
+    raise typer.Exit(serve_sandbox(persona, defect or [], port, tls, latency, list_defects, _say))
 
 
 @app.command()
@@ -348,7 +455,7 @@ def demo(
     """Probe the sandbox's healthy persona and its faulty ones; print which defect was caught by which probe."""
     from prober.playground import demonstrate
 
-    raise typer.Exit(demonstrate(out, defects, typer.echo))
+    raise typer.Exit(demonstrate(out, defects, _say))
 
 
 def _probe(given: dict[str, Any], *, whole: bool) -> None:
@@ -362,7 +469,7 @@ def _probe(given: dict[str, Any], *, whole: bool) -> None:
         fail_under=given.get("fail_under"),
         as_of=given.get("as_of"),
         as_json=bool(given.get("json")),
-        say=typer.echo,
+        say=_say,
     )
     raise typer.Exit(code)
 
@@ -392,8 +499,8 @@ def _options(given: dict[str, Any], target: str, provider: Any) -> "Options":
         authorized_by=given["authorized_by"],
         sandbox=given["sandbox"],
         permits=tuple(given["permit"] or ()),
-        depth=given["depth"].value,
-        pace=given["pace"].value if given["pace"] else None,
+        depth=given["depth"],
+        pace=given["pace"],
         budget=given["budget"],
         deadline=given["deadline"],
         bearer_env=given["bearer_env"],
@@ -416,6 +523,30 @@ def _found(id_: str, probes: "dict[str, LoadedProbe]") -> "LoadedProbe":
     near = difflib.get_close_matches(id_, probes, n=1)
     hint = f"did you mean {near[0]}?" if near else "see `prober list`."
     raise Mistake(f"{id_}: there is no probe of this name; {hint}")
+
+
+def _say(text: str) -> None:
+    """Print to stdout. A reader that went away (`| head`) changes neither what is done nor the exit code."""
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        # Nothing may be left for the interpreter to flush into the closed pipe when it ends.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _misuse(error: Any) -> str:
+    """A mistake in the words of the command line, as one sentence with the remedy."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "prober"
+    near = getattr(error, "possibilities", None) or ()
+    text, _, guess = str(error.message if near else error.format_message()).partition(" Did you mean ")
+    if near or guess:
+        hint = f"did you mean {guess.strip(' ?') or ' or '.join(sorted(near))}?"
+    else:
+        hint = f"see `{command} --help`."
+    return f"{text.partition(' (Possible options')[0].strip().rstrip('.')}; {hint}"
 
 
 def _complain(text: str) -> None:
