@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ EXCHANGES, BLOBS, MEASUREMENTS = "exchanges.jsonl", "blobs", "measurements.jsonl
 FINDINGS, SCORECARD = "findings.jsonl", "scorecard.json"
 _BETWEEN_MODELS = "---\n"
 N = TypeVar("N", bound=Noun)
+T = TypeVar("T")
 
 
 class RunFolder:
@@ -74,8 +75,9 @@ class RunFolder:
                 self._write(f"{BLOBS}/{exchange.body}", content)
         if self._exchanges is None:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-            self._exchanges = os.open(self.path / EXCHANGES, flags, 0o644)
-        _write_all(self._exchanges, (exchange.line() + "\n").encode())
+            self._exchanges = self._on_disk(EXCHANGES, lambda: os.open(self.path / EXCHANGES, flags, 0o644))
+        descriptor, line = self._exchanges, (exchange.line() + "\n").encode()
+        self._on_disk(EXCHANGES, lambda: _write_all(descriptor, line))
 
     def measure(self, lines: tuple[Mapping[str, object], ...]) -> None:
         """What was measured of the run itself, one JSON object per line."""
@@ -84,9 +86,11 @@ class RunFolder:
     def close(self) -> None:
         """Make sure that everything recorded is on the disk."""
         if self._exchanges is not None:
-            os.fsync(self._exchanges)
-            os.close(self._exchanges)
-            self._exchanges = None
+            descriptor, self._exchanges = self._exchanges, None
+            try:
+                self._on_disk(EXCHANGES, lambda: os.fsync(descriptor))
+            finally:
+                os.close(descriptor)
 
     def write_findings(self, findings: tuple[Finding, ...]) -> None:
         self._write(FINDINGS, "".join(one.line() + "\n" for one in findings))
@@ -181,13 +185,22 @@ class RunFolder:
         target = self.path / name
         beside = target.with_name(f".{target.name}.part")
         data = content.encode("utf-8") if isinstance(content, str) else content
-        try:
+
+        def write() -> None:
             with beside.open("wb") as file:
                 file.write(data)
-                file.flush()
             beside.replace(target)
+
+        self._on_disk(name, write)
+
+    def _on_disk(self, name: str, write: Callable[[], T]) -> T:
+        try:
+            return write()
         except OSError as error:
-            raise BadFolder(f"{target}: this file cannot be written ({error.strerror}).") from error
+            target = self.path / name
+            raise BadFolder(
+                f"{target}: this file cannot be written ({error.strerror}); make room, or use another --out."
+            ) from error
 
 
 def copy_for_rejudging(source: RunFolder, target: Path, parent: str) -> RunFolder:

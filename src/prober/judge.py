@@ -56,13 +56,24 @@ async def _finding(
             bugs.append(f"{type(error).__name__} in probe {id_}")
             verdict = Verdict(outcome="unknown", reason="bug", message=f"Prober failed with {type(error).__name__}.")
     evidence = sorted({exchange for one in seen for exchange in one.exchanges})
-    return Finding(
-        source=Source(probe=id_, digest=digest),
-        subject=subject,
-        verdict=verdict,
-        basis=sheet.basis,
-        evidence=tuple(evidence),
-    )
+
+    def finding(verdict: Verdict) -> Finding:
+        return Finding(
+            source=Source(probe=id_, digest=digest),
+            subject=subject,
+            verdict=verdict,
+            basis=sheet.basis,
+            evidence=tuple(evidence),
+        )
+
+    found = finding(verdict)
+    try:
+        found.line().encode()
+    except ValueError as error:  # a float, or half of a surrogate pair, that a probe took over from a server's JSON
+        bugs.append(f"{type(error).__name__} in the verdict of probe {id_}")
+        words = "Prober cannot write down what this probe found."
+        found = finding(Verdict(outcome="unknown", reason="bug", message=words))
+    return found
 
 
 def _trouble(probe: Probe, seen: Iterable[Seen[Any] | Trouble]) -> Verdict | None:

@@ -7,6 +7,7 @@ import re
 import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ from prober.archive import RunFolder, copy_for_rejudging, evidence_digest
 from prober.clock import Clock, instant, new_run_id
 from prober.judge import judge
 from prober.library import LoadedProbe, check_model, load_probes, parse_model, shipped_models
-from prober.mistake import BadFolder, Mistake
+from prober.mistake import Mistake
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Finding, Reason
 from prober.nouns.provider import Provider, ProviderFacts
@@ -145,7 +146,11 @@ def make_plan(probes: Mapping[str, LoadedProbe], decision: Decision, options: Op
     """Every observation in the fixed order in which the budget is allotted, with what it may ask."""
     wanted: dict[str, Observation[Any]] = {}
     for loaded in probes.values():
-        wanted.update({one.name: one for one in loaded.probe.inputs_closure()})
+        for one in loaded.probe.inputs_closure():
+            if wanted.setdefault(one.name, one) is not one:
+                raise Mistake(
+                    f"{loaded.folder / 'probe.py'}: another observation is called {one.name} too; rename this one."
+                )
     budget = options.budget or BUDGETS[options.depth]
     tall = heights(tuple(wanted.values()))
     order = sorted(wanted.values(), key=lambda one: (len(one.permits), -tall[one.name], one.name))
@@ -198,7 +203,7 @@ async def collect(
     Raises BadFolder if the folder cannot be used; then nothing was sent.
     """
     from prober.commitment import Custodian
-    from prober.jobs import JobJournal
+    from prober.jobs import JobJournal, Surroundings, token_mark
     from prober.redact import Redactor
     from prober.session.live import Door, DoorSettings
     from prober.session.network import Network
@@ -235,13 +240,13 @@ async def collect(
         run_id=run_id,
         facts=_live_facts(prepared, patients, groups),
         pacing=pacing,
-        deadline_us=clock.monotonic_us() + plan.deadline_seconds * 1_000_000,
+        deadline_us=clock.monotonic_us() + _seconds(plan, decision.note, clock) * 1_000_000,
         heights={one.observation: one.height for one in plan.observations},
         allotted={one.observation: one.requests for one in plan.observations if one.granted},
         limits=Limits(total_seconds=min(60.0, float(plan.deadline_seconds))),
         token=prepared.token,
         user_agent=agent,
-        hosts=None if decision.loopback else decision.hosts,
+        hosts=decision.hosts,
     )
     named = {urlsplit(prepared.base).hostname or "", *(provider.allow_hosts if provider else ())}
     network = Network(
@@ -258,37 +263,37 @@ async def collect(
         network=network,
         redactor=redactor,
         recorder=run_folder,
-        journal=JobJournal(run_id),
+        journal=JobJournal(
+            run_id,
+            surroundings=Surroundings(
+                base=prepared.base,
+                allow_http=options.allow_http,
+                resolve=prepared.resolve,
+                token_mark=token_mark(prepared.token, run_id) if prepared.token else None,
+            ),
+        ),
         clock=clock,
         key=key,
         commit=custodian.commit if custodian else lambda _: None,
         progress=progress,
     )
     round_ = Round(door)
-    failed = False
     started_us = clock.monotonic_us()
     try:
         await _look_at_everything(round_, prepared.probes, door.stop, stopping)
-    except BadFolder:
-        failed = True
-        raise
     finally:
         try:
-            if not failed:
-                await door.clean_up()
+            await door.clean_up()
         finally:
             await door.close()
             interrupted = stopping is not None and stopping.is_set()
-            ending: Ending = "interrupted" if interrupted else _ending(door.ended_by)
+            not_begun = tuple(one.observation for one in plan.observations if one.refused_because == "budget")
+            reason: Reason | None = door.ended_by or ("budget" if not_begun else None)
+            ending: Ending = "interrupted" if interrupted else _ending(reason)
             ended = instant(clock.utc())
-            done = Done(
-                requests=door.sent,
-                refused=door.refused,
-                ending=ending,
-                not_begun=tuple(one.observation for one in plan.observations if one.refused_because == "budget"),
-            )
+            done = Done(requests=door.sent, refused=door.refused, ending=ending, not_begun=not_begun)
             run = run.model_copy(update={"ended": ended, "as_of": ended, "done": done})
-            if not failed:
+            if door.broken is None:
                 run_folder.measure(
                     (
                         {"kind": "run", "requests": door.sent, "budget": plan.budget},
@@ -297,6 +302,8 @@ async def collect(
                 )
                 run_folder.close()
                 run_folder.write_run(run)
+    if door.broken is not None:
+        raise door.broken
     return Collected(run_folder, run, tuple(round_.bugs))
 
 
@@ -497,6 +504,14 @@ def _live_facts(prepared: Prepared, patients: tuple[str, ...], groups: tuple[str
 
 def _refusals(plan: Plan) -> dict[str, Reason]:
     return {one.observation: one.refused_because for one in plan.observations if one.refused_because is not None}
+
+
+def _seconds(plan: Plan, note: AuthorizationNote, clock: Clock) -> int:
+    """How long the run may take: never past the end of its authorization."""
+    if note.not_after is None:
+        return plan.deadline_seconds
+    left = (datetime.fromisoformat(note.not_after) - clock.utc()).total_seconds()
+    return max(0, min(plan.deadline_seconds, int(left)))
 
 
 def _ending(reason: Reason | None) -> Ending:

@@ -3,6 +3,7 @@
 import hashlib
 import heapq
 import json
+import re
 import tempfile
 from array import array
 from collections import Counter
@@ -10,7 +11,6 @@ from collections.abc import Iterator
 from typing import IO, Protocol
 
 from prober.nouns.base import JSON, canonical
-from prober.nouns.evidence import parse_json
 from prober.nouns.fhir import R4_TYPES
 
 LONGEST_LINE = 8 * 2**20
@@ -32,6 +32,9 @@ class Reducer(Protocol):
     def finish(self, *, complete: bool) -> JSON:
         """What is kept. `complete` says whether the body arrived to its end."""
 
+    def close(self) -> None:
+        """Let go of what was put aside on disk."""
+
 
 def reducer(name: str, key: bytes) -> Reducer:
     """The reducer of that name: `open-data/1`, or `ndjson/1:Type`. KeyError for another name.
@@ -39,6 +42,8 @@ def reducer(name: str, key: bytes) -> Reducer:
     `key` is the run's own secret: id hashes made with it cannot be guessed from outside.
     """
     kind, _, expected = name.partition(":")
+    if expected and expected not in R4_TYPES:
+        raise KeyError(name)
     if kind == "open-data/1":
         return OpenData()
     if kind == "ndjson/1":
@@ -47,7 +52,10 @@ def reducer(name: str, key: bytes) -> Reducer:
 
 
 class OpenData:
-    """Does an answer hold data? Reads until `total` or 2 kB and keeps only the answer to that question."""
+    """Does an answer hold data? Reads until `total` or 2 kB and keeps only the answer to that question.
+
+    Nothing behind `total` is looked at, even if it came in the same piece: what is kept depends on the answer alone.
+    """
 
     ENOUGH = 2048
 
@@ -56,43 +64,30 @@ class OpenData:
 
     @property
     def enough(self) -> bool:
-        return len(self._read) >= self.ENOUGH or self._total() is not None
+        return len(self._read) >= self.ENOUGH or _TOTAL.search(self._read) is not None
 
     def feed(self, piece: bytes) -> None:
         self._read = (self._read + piece)[: self.ENOUGH]
 
     def finish(self, *, complete: bool) -> JSON:
-        total = self._total()
-        kind = self._resource_type()
+        total = _TOTAL.search(self._read)
+        read = self._read[: total.end()] if total else self._read
+        kind = _KIND.search(read)
         return {
             "reducer": "open-data/1",
-            "resource_type": kind,
-            "total_over_zero": None if total is None else total > 0,
-            "entries": '"entry"' in self._text(),
-            "json": self._text().lstrip("\ufeff \t\r\n")[:1] == "{",
+            "resource_type": kind[1].decode("ascii") if kind else None,
+            "total_over_zero": None if total is None else int(total[1]) > 0,
+            "entries": b'"entry"' in read,
+            "json": read.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")[:1] == b"{",
         }
 
-    def _text(self) -> str:
-        return self._read.decode("utf-8", "replace")
-
-    def _total(self) -> int | None:
-        _, found, rest = self._text().partition('"total"')
-        rest = rest.lstrip().removeprefix(":").lstrip()
-        digits = "".join(character for character in _leading_digits(rest))
-        # A number that ends where the reading ended may go on: it is not known yet.
-        return int(digits) if found and digits and len(digits) < len(rest) else None
-
-    def _resource_type(self) -> str | None:
-        _, found, rest = self._text().partition('"resourceType"')
-        name = rest.lstrip().removeprefix(":").lstrip().removeprefix('"').partition('"')[0]
-        return name if found and name in ("Bundle", "OperationOutcome", "Patient") else None
+    def close(self) -> None:
+        """Nothing was put aside."""
 
 
-def _leading_digits(text: str) -> Iterator[str]:
-    for character in text[:20]:
-        if not ("0" <= character <= "9"):
-            return
-        yield character
+# A number that ends where the reading ended may go on, so the byte behind it belongs to the match.
+_TOTAL = re.compile(rb'"total"\s{0,64}:\s{0,64}([0-9]{1,18})[\s,}]')
+_KIND = re.compile(rb'"resourceType"\s{0,64}:\s{0,64}"(Bundle|OperationOutcome|Patient)"')
 
 
 class Ndjson:
@@ -104,8 +99,10 @@ class Ndjson:
     def __init__(self, key: bytes, expected: str) -> None:
         self._key = key
         self._expected = expected
-        self._rest = b""
+        self._rest: list[bytes] = []
+        self._rest_bytes = 0
         self._skipping = False
+        self._last = b""
         self._lines = 0
         self._bytes = 0
         self._types: Counter[str] = Counter()
@@ -120,24 +117,34 @@ class Ndjson:
 
     def feed(self, piece: bytes) -> None:
         self._bytes += len(piece)
-        *whole, rest = (self._rest + piece).split(b"\n")
-        for line in whole:
-            if self._skipping:
-                self._skipping = False
-            else:
-                self._line(line)
-        self._rest = rest
-        if len(rest) > LONGEST_LINE and not self._skipping:
+        self._last = piece[-1:] or self._last
+        *ends, rest = piece.split(b"\n")
+        for end in ends:
+            self._add(end)
+            self._end_line()
+        self._add(rest)
+
+    def _add(self, part: bytes) -> None:
+        """Parts of a line are joined only when it is whole: a drip of single bytes costs no more than a flood."""
+        self._rest_bytes += len(part)
+        if self._rest_bytes > LONGEST_LINE:
+            self._skipping = True
+            self._rest.clear()
+        elif part:
+            self._rest.append(part)
+
+    def _end_line(self) -> None:
+        if self._skipping:
             self._lines += 1
             self._fault("the line is longer than prober reads")
-            self._skipping = True
-        if self._skipping:
-            self._rest = b""
+        else:
+            self._line(b"".join(self._rest))
+        self._rest.clear()
+        self._rest_bytes = 0
+        self._skipping = False
 
     def finish(self, *, complete: bool) -> JSON:
-        ended = not self._rest
-        if self._rest and not self._skipping:
-            self._line(self._rest)
+        self._end_line()
         return {
             "reducer": "ndjson/1",
             "bytes": self._bytes,
@@ -148,28 +155,36 @@ class Ndjson:
             "bad": self._bad,
             "bad_lines": self._bad_lines,
             "repeated_ids": self._hashes.repeated(),
-            "ends_with_newline": ended,
+            "ends_with_newline": self._last in (b"", b"\n"),
             "complete": complete,
         }
+
+    def close(self) -> None:
+        self._hashes.close()
 
     def _line(self, line: bytes) -> None:
         if not line.strip():
             return
         self._lines += 1
         try:
-            resource = json.loads(line)
+            resource = json.loads(line.decode("utf-8-sig"))
+        except UnicodeDecodeError:
+            self._fault("the line is not UTF-8")
+            return
         except (ValueError, RecursionError):
-            self._fault("the line is not JSON" if parse_json(line) is None else "the line is not UTF-8")
+            self._fault("the line is not JSON")
             return
         kind = resource.get("resourceType") if isinstance(resource, dict) else None
-        if kind not in R4_TYPES:
+        if not isinstance(kind, str) or kind not in R4_TYPES:
             self._fault("the line is not a FHIR resource")
             return
         self._types[kind] += 1
         self._other_types += bool(self._expected) and kind != self._expected
         id_ = resource.get("id")
         if isinstance(id_, str):
-            digest = hashlib.blake2b(f"{kind}/{id_}".encode("utf-8", "replace"), key=self._key[:64], digest_size=8)
+            digest = hashlib.blake2b(
+                f"{kind}/{id_}".encode("utf-8", "surrogatepass"), key=self._key[:64], digest_size=8
+            )
             self._hashes.add(int.from_bytes(digest.digest(), "big"))
 
     def _fault(self, what: str) -> None:
@@ -207,6 +222,11 @@ class _Uniqueness:
             repeated += value == previous
             previous = value
         return repeated
+
+    def close(self) -> None:
+        if self._spilled is not None:
+            self._spilled.close()
+            self._spilled = None
 
     def _run(self, start: int, length: int) -> Iterator[int]:
         spilled = self._spilled

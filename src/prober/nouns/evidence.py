@@ -1,6 +1,7 @@
 """What was seen: one exchange per request, answered or not, and what an observation made of its exchanges."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,8 @@ from prober.nouns.finding import Citation, Reason
 T = TypeVar("T")
 MOST_NESTING = 200
 """JSON deeper than this counts as unparseable: no FHIR resource comes near it."""
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 Media = Literal["json", "ndjson", "xml", "html", "text", "none"]
 
@@ -111,12 +114,19 @@ class Exchange(Noun):
 
 
 def parse_json(content: bytes) -> JSON:
-    """The JSON value of these bytes (a byte order mark is tolerated), or None if they are not JSON or nest too deep."""
+    """The JSON value of these bytes (a byte order mark is tolerated), or None if they are not JSON or nest too deep.
+
+    Half of a surrogate pair, which RFC 8259 section 8.2 warns of, reads as a question mark: nothing could write it.
+    """
     try:
         value = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         return None
-    return None if _too_deep(value) else value
+    if _too_deep(value):
+        return None
+    if _SURROGATE.search(content):
+        value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    return value
 
 
 def _too_deep(value: JSON) -> bool:

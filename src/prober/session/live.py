@@ -5,28 +5,42 @@ import hashlib
 import json
 import ssl
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 from urllib.parse import urljoin, urlsplit
 
 from prober.clock import Clock, instant
 from prober.nouns.evidence import Exchange, Failure, Media, Timings, Transport
-from prober.nouns.fhir import R4_TYPES
 from prober.nouns.finding import Reason
 from prober.nouns.run import REASON_FOR_PERMIT, Permit
 from prober.redact import Redactor
 from prober.reduce import reduced_text, reducer
-from prober.session.ask import PUBLIC_DOCUMENTS, Ask, request_hash
+from prober.session.addresses import is_loopback_as_written, normal_name
+from prober.session.ask import PUBLIC_DOCUMENTS, Ask, Purpose, names_records, request_hash
 from prober.session.network import Network
 from prober.session.observation import Observation, observation
 from prober.session.pace import HostGate, Pacing
-from prober.session.session import Facts, Session
+from prober.session.session import HOST_CLOSED, REST, Facts, Session, asked_for_rest
 from prober.session.streamed import Streamed
 from prober.session.wire import Answer, Handshake, Limits, NetworkFailure, TlsFacts, WireRequest
 from prober.session.wire import Timings as WireTimings
 
 CLEAN_UP_SECONDS = 10
 """How long the door may take, after the deadline or an interruption, to delete the jobs that it started."""
+
+KICK_OFF_SECONDS = 3
+"""How long a kick-off that is under way may still be waited for then: a job that nobody knows of is never deleted."""
+
+_METHODS: Mapping[Purpose, frozenset[str]] = {
+    "handshake": frozenset({"HANDSHAKE"}),
+    "connect": frozenset({"CONNECT"}),
+    "job": frozenset({"GET", "DELETE"}),
+}
+_GET = frozenset({"GET"})
+
+GONE = frozenset({200, 202, 204, 404, 410})
+"""What a DELETE of a job answers when the job is no more."""
 
 OLD_VERSIONS = {"TLSv1": ssl.TLSVersion.TLSv1, "TLSv1.1": ssl.TLSVersion.TLSv1_1}
 
@@ -58,6 +72,9 @@ class Recorder(Protocol):
 class Journal(Protocol):
     """Remembers started jobs outside the run folder, so that a killed run's jobs can still be deleted."""
 
+    def ready(self) -> bool:
+        """True if a job could be remembered now; no job is started that could not."""
+
     def started(self, url: str) -> None: ...
 
     def ended(self, url: str) -> None: ...
@@ -86,8 +103,8 @@ class DoorSettings:
     limits: Limits
     token: str | None
     user_agent: str
-    hosts: frozenset[str] | None = None
-    """Hosts that the authorization names; None: the base's own host."""
+    hosts: frozenset[str] = frozenset()
+    """Hosts besides the base's own that may be asked for more than public documents."""
 
 
 Commit = Callable[[Exchange], str | None]
@@ -125,7 +142,8 @@ class Door:
         self._progress = progress
         self._gates: dict[str, HostGate] = {}
         self._running: set[asyncio.Task[Any]] = set()
-        self._closed_families: set[tuple[str, str]] = set()
+        self._starting: set[asyncio.Task[Any]] = set()
+        self._closed_families: dict[tuple[str, str], int] = {}
         self._spent: dict[str, int] = {}
         self._jobs: dict[str, None] = {}
         self._restricted: set[str] = set()
@@ -134,6 +152,8 @@ class Door:
         self.sent = 0
         self.refused = 0
         self.ended_by: Reason | None = None
+        self.broken: Exception | None = None
+        """What kept the evidence from being kept; the run stops then, because nobody is asked in vain."""
 
     @property
     def facts(self) -> Facts:
@@ -146,7 +166,7 @@ class Door:
 
     def identity_url(self, ask: Ask) -> str:
         if ask.absolute is not None:
-            return self._redactor.url(ask.absolute, public=_is_public_document(ask))
+            return self._redactor.url(ask.absolute, public=_is_public_document(ask) and not ask.redirected)
         values = {name: self._redactor.value(value, "id") for name, value in ask.values.items()}
         return f"{self.facts.base}/{ask.path(values)}"
 
@@ -154,8 +174,10 @@ class Door:
         """End the run now: whatever waits or is under way is recorded as not answered."""
         self._stopped = True
         self.ended_by = self.ended_by or "deadline"
-        for task in self._running:
+        for task in self._running - self._starting:
             task.cancel()
+        if self._starting:
+            asyncio.get_running_loop().call_later(KICK_OFF_SECONDS, _cancel, tuple(self._starting))
 
     async def wait(self, seconds: float) -> None:
         left = (self._settings.deadline_us - self._clock.monotonic_us()) / 1_000_000
@@ -188,8 +210,10 @@ class Door:
                 outcome, reduced, sent_us, started = result
                 waited = sent_us - begun
         exchange = self._exchange(ask, observation, arguments, id, started, outcome, reduced, waited)
-        self._remember(ask, observation, exchange)
-        self._keep(ask, exchange)
+        try:
+            self._remember(ask, observation, exchange)
+        finally:
+            self._keep(ask, exchange)
         return exchange
 
     async def clean_up(self) -> None:
@@ -201,7 +225,8 @@ class Door:
         for number, url in enumerate(list(self._jobs)):
             ask = Ask("DELETE", "job", absolute=url, headers=(("Accept", "application/fhir+json"),))
             digest = request_hash(clean_up.name, (), ask, self.identity_url(ask))
-            await self.exchange(ask, observation=clean_up, arguments=(), id=f"{digest}.{number + 1}")
+            with suppress(Exception):  # every job has its turn; what breaks here is in `broken` or stays outstanding
+                await self.exchange(ask, observation=clean_up, arguments=(), id=f"{digest}.{number + 1}")
 
     async def close(self) -> None:
         """Let go of the network."""
@@ -219,6 +244,8 @@ class Door:
             raise
         finally:
             self._running.discard(task)
+        if not done and task in self._starting:
+            done, _ = await asyncio.wait({task}, timeout=KICK_OFF_SECONDS)
         if not done:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -237,8 +264,10 @@ class Door:
         if self._clock.monotonic_us() >= self._settings.deadline_us:
             self.ended_by = self.ended_by or "deadline"
             return Failure(reason="deadline", kind="deadline", message="The deadline of the run had passed.")
-        if ask.method not in ("GET", "DELETE", "HANDSHAKE", "CONNECT"):
-            return Failure(reason="needs_writes", kind="method", message=f"Prober does not send {ask.method}.")
+        if ask.method not in _METHODS.get(ask.purpose, _GET):
+            return Failure(reason="needs_writes", kind="method", message="Prober does not send that kind of request.")
+        if not _readable(self._target(ask)):
+            return Failure(reason="unparseable", kind="url", message="What the server gave as an address is no URL.")
         for permit in needed_permits(ask, has_token=self._settings.token is not None):
             if permit not in self.facts.permits:
                 message = f"This run has no permit `{permit}`."
@@ -247,39 +276,54 @@ class Door:
             return Failure(reason="needs_writes", kind="method", message="Prober deletes only jobs that it started.")
         if (scope := self._out_of_scope(ask)) is not None:
             return scope
-        if ask.attempt > 1 and (self._host(ask), observation.family) in self._closed_families:
-            return Failure(reason="rate_limited", kind="host_closed", message="The server asked for rest already.")
-        if (self._host(ask), observation.family) in self._closed_families:
-            return Failure(
-                reason="rate_limited", kind="host_closed", message="The server asked twice for rest in this run."
-            )
+        if (status := self._closed_families.get((self._host(ask), observation.family))) is not None:
+            return Failure(reason=REST[status], kind=HOST_CLOSED, message=asked_for_rest(status))
+        if _is_kick_off(ask) and not self._journal.ready():
+            message = "No job is started, because the journal of jobs outside the run folder cannot be written."
+            return Failure(reason="needs_jobs", kind="journal", message=message)
         if not self._has_budget(ask, observation):
             self.ended_by = self.ended_by or "budget"
             return Failure(reason="budget", kind="budget", message="The budget of requests is used up.")
         return None
 
     def _out_of_scope(self, ask: Ask) -> Failure | None:
-        """Only the base's host and those it was allowed; outside synthetic data only known patients."""
-        host = urlsplit(self._target(ask)).hostname or ""
-        base_host = urlsplit(self.facts.base).hostname or ""
-        allowed = host == base_host or self._settings.hosts is None or host in self._settings.hosts
-        if not allowed and not ask.public():
+        """Public documents of anybody; all else of the base's host and those it was allowed, about known patients."""
+        target, base = self._target(ask), self.facts.base
+        if ask.public() or ask.purpose == "clear":
+            if ask.absolute is not None and names_records(target, base):
+                return Failure(
+                    reason="needs_authorization",
+                    kind="not_public",
+                    message="This address looks like somebody's records and not like a public document.",
+                )
+            if ask.public():
+                return None
+        host, own = self._host(ask), normal_name(urlsplit(base).hostname or "")
+        both_here = is_loopback_as_written(host) and is_loopback_as_written(own)
+        if host != own and host not in self._settings.hosts and not both_here:
             return Failure(
                 reason="needs_authorization",
                 kind="host",
                 message="The authorization statement does not name the host of this link.",
             )
-        if self.facts.synthetic or ask.bearer == "invented" or ask.reducer == "open-data/1":
+        return None if self.facts.synthetic else self._other_people(ask, target)
+
+    def _other_people(self, ask: Ask, target: str) -> Failure | None:
+        """Outside synthetic data only configured test patients are asked for, and what a search for one returned."""
+        if ask.purpose == "link":
+            return None if ask.parent in self._restricted else _no_test_patient()
+        if ask.redirected and ask.template and not ask.same_path(target):
+            return Failure(
+                reason="address_refused",
+                kind="redirect",
+                message="The server redirects this request to something else than what was asked for.",
+            )
+        if ask.reducer == "open-data/1" and ask.bearer != "run" and not ask.values:
             return None
-        if ask.purpose == "link" and ask.parent not in self._restricted:
+        known = bool(ask.values) and self._known_ids.issuperset(ask.values.values())
+        if ask.purpose == "fhir" and ask.seeks_records() and not known:
             return _no_test_patient()
-        kind = ask.template.split("/")[0].split("?")[0]
-        if ask.purpose == "fhir" and kind in R4_TYPES:
-            literal_read = not ask.values and "?" not in ask.template
-            if not literal_read and not (ask.values and self._known_ids.issuperset(ask.values.values())):
-                return _no_test_patient()
-        kick_off = ask.purpose == "job" and ask.method == "GET" and bool(ask.template)
-        if kick_off and not (ask.values and self._known_ids.issuperset(ask.values.values())):
+        if _is_kick_off(ask) and not known:
             # On production a bulk job is for a Group that the authorization names, nothing wider.
             message = "No Group of test patients was named."
             return Failure(reason="needs_authorization", kind="scope", message=message)
@@ -309,17 +353,21 @@ class Door:
         return f"{self.facts.base}/{ask.path(ask.values)}"
 
     def _host(self, ask: Ask) -> str:
-        return urlsplit(self._target(ask)).netloc.rpartition("@")[2].lower()
+        """The host as it is spelled here, without its port: a host with many ports is still one machine's burden."""
+        return normal_name(urlsplit(self._target(ask)).hostname or "")
 
     async def _through_gate(
         self, ask: Ask, observation: Observation[Any], id_: str
     ) -> tuple[Answer | Handshake | NetworkFailure, bytes | None, int, str]:
         gate = self._gates.setdefault(self._host(ask), HostGate(self._settings.pacing, self._clock))
         await gate.enter(self._settings.heights.get(observation.name, 1))
+        task = asyncio.current_task()
         try:
             self._progress(Progress(observation.name, ask.method, self.sent, self.facts.budget))
             started = instant(self._clock.utc())
             sent_us = self._clock.monotonic_us()
+            if _is_kick_off(ask) and task is not None:
+                self._starting.add(task)
             try:
                 try:
                     outcome, reduced = await self._send(ask, id_)
@@ -333,6 +381,8 @@ class Door:
             return outcome, reduced, sent_us, started
         finally:
             gate.leave()
+            if task is not None:
+                self._starting.discard(task)
 
     async def _send(self, ask: Ask, id_: str) -> tuple[Answer | Handshake, bytes | None]:
         target = self._target(ask)
@@ -361,15 +411,18 @@ class Door:
         if name.startswith("ndjson"):
             # An export file may be as large as it likes: it is never held, only the time is bounded.
             limits = replace(limits, wire_bytes=2**40, decoded_bytes=2**42, total_seconds=3600.0)
-        async with self._network.stream(request, limits) as answer:
-            complete = True
-            if answer.status == 200:
-                async for chunk in answer.chunks():
-                    reduce.feed(chunk)
-                    if reduce.enough:
-                        complete = False
-                        break
-            kept = reduced_text(reduce.finish(complete=complete)) if answer.status == 200 else b""
+        try:
+            async with self._network.stream(request, limits) as answer:
+                complete = True
+                if answer.status == 200:
+                    async for chunk in answer.chunks():
+                        reduce.feed(chunk)
+                        if reduce.enough:
+                            complete = False
+                            break
+                kept = reduced_text(reduce.finish(complete=complete)) if answer.status == 200 else b""
+        finally:
+            reduce.close()
         return _without_body(answer), kept
 
     def _headers(self, ask: Ask, id_: str) -> tuple[tuple[str, str], ...]:
@@ -459,14 +512,15 @@ class Door:
 
     def _remember(self, ask: Ask, observation: Observation[Any], exchange: Exchange) -> None:
         if ask.attempt > 1 and exchange.status in (429, 503):
-            self._closed_families.add((self._host(ask), observation.family))
-        if ask.purpose == "job" and ask.template and exchange.status == 202:
+            self._closed_families.setdefault((self._host(ask), observation.family), exchange.status)
+        if _is_kick_off(ask) and exchange.status == 202:
             location = exchange.header("content-location")
-            if location:
-                url = urljoin(f"{self.facts.base}/", location)
-                self._jobs[url] = None
-                self._journal.started(url)
-        if ask.method == "DELETE" and exchange.status in (200, 202, 204, 404, 410):
+            with suppress(ValueError):  # a Content-Location that is no URL: there is nothing to delete it by
+                url = urljoin(f"{self.facts.base}/", (location or "").strip())
+                if location and url not in self._jobs:
+                    self._jobs[url] = None
+                    self._journal.started(url)
+        if ask.method == "DELETE" and exchange.status in GONE:
             self._jobs.pop(ask.absolute or "", None)
             self._journal.ended(ask.absolute or "")
         if not self.facts.synthetic and (ask.values or ask.parent in self._restricted):
@@ -475,22 +529,32 @@ class Door:
 
     def _keep(self, ask: Ask, exchange: Exchange) -> None:
         """Redact, and hand to the recorder. What is in clear never leaves this method."""
-        public = _is_public_document(ask)
+        if self.broken is not None:
+            return
+        # Only the document itself is published; an error page, or headers, may be about whoever asked last.
+        published = _is_public_document(ask) and exchange.status == 200
         content = exchange.content
         if exchange.reduced is None and exchange.method in ("GET", "DELETE") and content:
-            content = self._redactor.body(content, exchange.content_type, public=public).data
+            content = self._redactor.body(content, exchange.content_type, public=published).data
+        own = exchange.request_headers[len(ask.headers) :]
         update: dict[str, Any] = {
             "url": self.identity_url(ask),
-            "headers": self._redactor.headers(exchange.headers, response=True, public=public),
+            "request_headers": (*self._redactor.headers(ask.headers, response=False), *own) if own else (),
+            "headers": self._redactor.headers(exchange.headers, response=True),
             "body": hashlib.sha256(content).hexdigest() if content else None,
-            "commitment": self._commit(exchange),
             "content": b"",
         }
         if exchange.failure is not None:
             message = self._redactor.text(exchange.failure.message) if exchange.failure.kind in _FOREIGN else None
             if message is not None:
                 update["failure"] = exchange.failure.model_copy(update={"message": message})
-        self._recorder.record(exchange.model_copy(update=update), content)
+        try:
+            update["commitment"] = self._commit(exchange)
+            self._recorder.record(exchange.model_copy(update=update), content)
+        except Exception as error:
+            self.broken = error
+            self.stop()
+            raise
 
 
 _FOREIGN: Iterable[str] = ("certificate", "tls", "dns", "protocol")
@@ -504,20 +568,39 @@ def needed_permits(ask: Ask, *, has_token: bool) -> tuple[Permit, ...]:
     needed: list[Permit] = ["active"]
     if has_token and ask.bearer == "run" and ask.purpose in ("fhir", "link", "job", "file"):
         needed.append("credentials")
-    if ask.purpose in ("job", "file"):
+    if ask.purpose in ("job", "file") or ask.operation():
         needed.append("jobs")
-    holds_patients = ask.purpose == "link" or (ask.purpose == "fhir" and (bool(ask.values) or "?" in ask.template))
-    if holds_patients and ask.bearer != "invented" and ask.reducer != "open-data/1":
+    discards = ask.bearer == "invented" or ask.reducer == "open-data/1"
+    if ask.purpose == "link" or (ask.purpose == "fhir" and ask.seeks_records() and not discards):
         needed.append("patient_data")
     return tuple(needed)
+
+
+def _is_kick_off(ask: Ask) -> bool:
+    return ask.purpose == "job" and ask.method == "GET" and bool(ask.template)
+
+
+def _readable(url: str) -> bool:
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        return False
+    return True
+
+
+def _cancel(tasks: Iterable["asyncio.Task[Any]"]) -> None:
+    for task in tasks:
+        task.cancel()
 
 
 def _lost_race(ask: Ask, failure: NetworkFailure) -> bool:
     """True if a kept connection was closed by the server just as a GET went out on it (RFC 9112 section 9.3.1).
 
-    Nothing was answered, and it says nothing about the server, so the same request goes out once more.
+    Nothing was answered, and it says nothing about the server, so the same request goes out once more; a kick-off
+    does not, because a job may have begun.
     """
-    return ask.method == "GET" and failure.kind == "reset" and failure.reused and failure.status is None
+    lost = failure.kind == "reset" and failure.reused and failure.status is None
+    return lost and ask.method == "GET" and not _is_kick_off(ask)
 
 
 def _no_test_patient() -> Failure:

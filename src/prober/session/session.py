@@ -10,6 +10,7 @@ from typing import Any, NoReturn, Protocol, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from prober.nouns.evidence import Exchange, Seen, Trouble
+from prober.nouns.fhir import R4_TYPES
 from prober.nouns.finding import Reason
 from prober.nouns.run import REASON_FOR_PERMIT, Permit
 from prober.session.ask import FHIR_JSON, Ask, Bearer, Purpose, request_hash
@@ -20,7 +21,10 @@ MOST_HOPS = 3
 LONGEST_WAIT = 30
 """Seconds: no server makes prober wait longer at a time, whatever it says in Retry-After."""
 
-_STATUS_TROUBLE: dict[int, Reason] = {429: "rate_limited", 503: "unavailable"}
+REST: dict[int, Reason] = {429: "rate_limited", 503: "unavailable"}
+"""The statuses by which a server asks for rest, and what is unknown because of them."""
+HOST_CLOSED = "host_closed"
+"""The kind of failure by which the door keeps prober away from a host that asked for rest twice."""
 
 
 class Troubled(Exception):
@@ -69,11 +73,14 @@ class Round:
     def __init__(self, exchanger: Exchanger) -> None:
         self._exchanger = exchanger
         self._tasks: dict[tuple[str, tuple[str, ...]], asyncio.Task[Seen[Any] | Trouble]] = {}
+        self._known: dict[str, Observation[Any]] = {}
         self.bugs: list[str] = []
 
     async def see(self, wanted: Observation[T], *arguments: str) -> Seen[T] | Trouble:
         """What that observation saw. The first caller starts it; the others wait for the same look."""
         key = (wanted.name, arguments)
+        if self._known.setdefault(wanted.name, wanted) is not wanted:
+            raise ValueError(f"Two observations are called {wanted.name}; what one saw would pass for the other's.")
         if key not in self._tasks:
             self._tasks[key] = asyncio.create_task(self._look(wanted, arguments), name=wanted.name)
         return await asyncio.shield(self._tasks[key])
@@ -156,9 +163,14 @@ class Session:
         return seen
 
     async def try_see(self, wanted: Observation[T], *arguments: str) -> Seen[T] | Trouble:
-        """Like `see`, but trouble is returned. ValueError if `wanted` is not among the declared needs."""
+        """Like `see`, but trouble is returned. ValueError if `wanted` is not among the declared needs.
+
+        Arguments are names of FHIR types: they are kept in clear, so nothing else may stand in them (ValueError).
+        """
         if wanted not in self._observation.needs:
             raise ValueError(f"{self._observation.name} looks at {wanted.name} without declaring that it needs it.")
+        if not R4_TYPES.issuperset(arguments):
+            raise ValueError(f"{self._observation.name} hands {wanted.name} something that is not a FHIR type.")
         seen = await self._round.see(wanted, *arguments)
         self._inherited.extend(seen.exchanges)
         return seen
@@ -225,7 +237,9 @@ class Session:
     ) -> Exchange:
         """Stream an export file through a named reducer whose small output is the evidence."""
         ask = self._at(url, "file", "GET", "application/fhir+ndjson", label)
-        return await self._polite(replace(ask, reducer=f"{reducer}:{expects}" if expects else reducer, bearer=bearer))
+        # A manifest is a stranger's text, and the reducer's name is kept in clear: only a known type goes into it.
+        name = f"{reducer}:{expects}" if expects in R4_TYPES else reducer
+        return await self._polite(replace(ask, reducer=name, bearer=bearer))
 
     async def handshake(self, version: str) -> Exchange:
         """Offer one TLS version (`modern`, `TLSv1`, `TLSv1.1`) to the base's host and port; no HTTP is sent."""
@@ -268,6 +282,7 @@ class Session:
         return Ask(method, purpose, absolute=url, headers=(("Accept", accept),), label=label)
 
     async def _once(self, ask: Ask) -> Exchange:
+        ask = ask.writable()
         digest = request_hash(self._observation.name, self._arguments, ask, self._exchanger.identity_url(ask))
         self._calls[digest] += 1
         identity = f"{digest}.{self._calls[digest]}"
@@ -280,8 +295,11 @@ class Session:
     async def _polite(self, ask: Ask) -> Exchange:
         """Repeat once after 429 or 503, as late as the server wishes (capped); follow redirects that stay at home."""
         answer = await self._once(ask)
-        if answer.status in _STATUS_TROUBLE:
+        if answer.status in REST:
             await self.wait(retry_after_seconds(answer) or 1)
+            answer = await self._once(replace(ask, attempt=2))
+        elif answer.failure is not None and answer.failure.kind == HOST_CLOSED:
+            # Which observation came first at a throttled host is chance; the evidence of all has the same shape.
             answer = await self._once(replace(ask, attempt=2))
         here = answer.url
         for hop in range(1, MOST_HOPS + 1):
@@ -296,12 +314,17 @@ class Session:
         if answer.failure is not None:
             raise Troubled(Trouble(answer.failure.reason, answer.failure.message, self.exchanges))
         status = answer.status or 0
-        if status in _STATUS_TROUBLE:
-            words = "asked prober to slow down" if status == 429 else "said that it is unavailable"
-            self.trouble(_STATUS_TROUBLE[status], f"The server {words} (status {status}), also on the second try.")
+        if status in REST:
+            self.trouble(REST[status], asked_for_rest(status))
         if status >= 500 and status != 501:
             self.trouble("server_error", f"The server answered with status {status}.")
         return answer
+
+
+def asked_for_rest(status: int) -> str:
+    """The sentence about a server that asked for rest twice, by 429 or 503."""
+    words = "asked prober to slow down" if status == 429 else "said that it is unavailable"
+    return f"The server {words} (status {status}), also on the second try."
 
 
 def retry_after_seconds(answer: Exchange) -> int | None:
@@ -327,7 +350,7 @@ def retry_after_seconds(answer: Exchange) -> int | None:
 def _http_date(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, TypeError, IndexError, OverflowError):  # what it raises differs between versions of Python
         return None
     return moment if moment.tzinfo is not None else None
 
