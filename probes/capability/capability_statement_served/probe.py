@@ -1,9 +1,12 @@
 """Does the server publish its CapabilityStatement as JSON, without a login?"""
 
 from prober.api import Exchange, Seen, Verdict, absent, present, probe, unknown
-from prober.observations import metadata_answer
-from prober.observations.disguises import disguise_of, shortened
-from prober.observations.web_addresses import leads_away
+from prober.observations import (
+    disguise_of,
+    leads_away,
+    metadata_answer,
+    shortened,
+)
 
 GENERATIONS = {"1.0": "DSTU2", "3.0": "STU3", "4.0": "R4", "4.3": "R4B", "5.0": "R5"}
 

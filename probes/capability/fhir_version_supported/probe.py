@@ -1,8 +1,11 @@
 """Does the server speak a FHIR version that is in use today?"""
 
 from prober.api import Seen, Verdict, absent, present, probe
-from prober.observations import CapabilityStatement, capability_statement
-from prober.observations.disguises import shortened
+from prober.observations import (
+    CapabilityStatement,
+    capability_statement,
+    shortened,
+)
 
 SUPPORTED = {"4.0.1": "R4", "4.3.0": "R4B", "5.0.0": "R5"}
 

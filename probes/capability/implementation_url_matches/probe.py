@@ -1,8 +1,13 @@
 """Does the statement name the address at which it was asked for?"""
 
 from prober.api import Seen, Verdict, absent, present, probe
-from prober.observations import CapabilityStatement, capability_statement
-from prober.observations.web_addresses import difference, is_absolute, is_internal
+from prober.observations import (
+    CapabilityStatement,
+    capability_statement,
+    difference,
+    is_absolute,
+    is_internal,
+)
 
 WORDS = {
     "host": "The statement names another host than the one that was asked.",

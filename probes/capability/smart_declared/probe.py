@@ -1,7 +1,10 @@
 """Does the CapabilityStatement say that SMART on FHIR protects the server?"""
 
 from prober.api import JSON, Seen, Verdict, absent, present, probe
-from prober.observations import CapabilityStatement, capability_statement
+from prober.observations import (
+    CapabilityStatement,
+    capability_statement,
+)
 
 SYSTEM = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 CODE = "SMART-on-FHIR"

@@ -1,7 +1,10 @@
 """Does the server say which software it is, and in which version?"""
 
 from prober.api import Seen, Verdict, absent, present, probe
-from prober.observations import CapabilityStatement, capability_statement
+from prober.observations import (
+    CapabilityStatement,
+    capability_statement,
+)
 
 
 @probe(capability_statement)

@@ -1,7 +1,10 @@
 """Does the CapabilityStatement hold what every one of them must?"""
 
 from prober.api import JSON, Seen, Verdict, absent, present, probe
-from prober.observations import CapabilityStatement, capability_statement
+from prober.observations import (
+    CapabilityStatement,
+    capability_statement,
+)
 
 JSON_FORMATS = ("json", "application/json", "application/fhir+json")
 

@@ -1,7 +1,10 @@
 """Does the statement say what this server can do with each resource type?"""
 
 from prober.api import Seen, Verdict, absent, present, probe
-from prober.observations import CapabilityStatement, capability_statement
+from prober.observations import (
+    CapabilityStatement,
+    capability_statement,
+)
 
 
 @probe(capability_statement)

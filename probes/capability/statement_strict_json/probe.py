@@ -1,8 +1,11 @@
 """Is the CapabilityStatement sent as FHIR's JSON is meant to be sent?"""
 
 from prober.api import Seen, Verdict, absent, present, probe
-from prober.observations import CapabilityStatement, capability_statement
-from prober.observations.disguises import has_duplicate_keys
+from prober.observations import (
+    CapabilityStatement,
+    capability_statement,
+    has_duplicate_keys,
+)
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 

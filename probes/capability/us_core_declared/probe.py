@@ -1,7 +1,10 @@
 """Does the server declare that it follows US Core?"""
 
 from prober.api import JSON, Seen, Verdict, absent, present, probe
-from prober.observations import CapabilityStatement, capability_statement
+from prober.observations import (
+    CapabilityStatement,
+    capability_statement,
+)
 
 PROFILES = "http://hl7.org/fhir/us/core/StructureDefinition/"
 PATIENT = f"{PROFILES}us-core-patient"

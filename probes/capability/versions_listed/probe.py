@@ -1,8 +1,10 @@
 """Does the server list the FHIR versions that it speaks?"""
 
 from prober.api import JSON, Exchange, Seen, Verdict, absent, present, probe, unknown
-from prober.observations.disguises import disguise_of
-from prober.observations.versions import versions_answer
+from prober.observations import (
+    disguise_of,
+    versions_answer,
+)
 
 
 @probe(versions_answer)

@@ -15,7 +15,10 @@ from prober.api import (
     probe,
     unknown,
 )
-from prober.observations import SmartConfiguration, smart_configuration
+from prober.observations import (
+    SmartConfiguration,
+    smart_configuration,
+)
 
 ORIGIN = "https://app.prober.example"
 ALLOWED = "access-control-allow-origin"

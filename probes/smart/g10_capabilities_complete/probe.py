@@ -1,8 +1,11 @@
 """Does the server declare everything that United States certification expects of SMART?"""
 
 from prober.api import JSON, Seen, Verdict, absent, not_applicable, present, probe, unknown
-from prober.observations import SmartConfiguration, smart_configuration
-from prober.observations.smart_configuration import VOCABULARY
+from prober.observations import (
+    VOCABULARY,
+    SmartConfiguration,
+    smart_configuration,
+)
 
 CAPABILITIES = VOCABULARY - {"permission-online", "context-standalone-encounter", "smart-app-state"}
 GRANTS = frozenset({"authorization_code", "client_credentials"})

@@ -3,7 +3,12 @@
 import re
 
 from prober.api import JSON, Seen, Trouble, Verdict, absent, either, not_applicable, present, probe, unknown
-from prober.observations import CapabilityStatement, SmartConfiguration, capability_statement, smart_configuration
+from prober.observations import (
+    CapabilityStatement,
+    SmartConfiguration,
+    capability_statement,
+    smart_configuration,
+)
 
 CONDITION = "http://terminology.hl7.org/CodeSystem/condition-category"
 OBSERVATION = "http://terminology.hl7.org/CodeSystem/observation-category"
@@ -20,7 +25,7 @@ REQUIRED = frozenset(
         ("Observation", f"{US_CORE}/us-core-category|sdoh"),
     }
 )
-SCOPE = re.compile(r"(?:patient|user|system)/(Condition|Observation)\.c?ru?d?s\?category=(\S+)")
+SCOPE = r"(?:patient|user|system)/(Condition|Observation)\.c?ru?d?s\?category=(\S+)"
 FIRST_BINDING = 7
 """The US Core version from which on servers must publish the scopes that they support."""
 
@@ -30,7 +35,7 @@ def judge(seen: Seen[SmartConfiguration | None], stated: Seen[CapabilityStatemen
     smart = seen.value
     if smart is None:
         return not_applicable("The server publishes no SMART configuration.")
-    matches = [SCOPE.fullmatch(one) for one in smart.texts("scopes_supported")]
+    matches = [re.fullmatch(SCOPE, one) for one in smart.texts("scopes_supported")]
     listed = {(one[1], one[2]) for one in matches if one is not None}
     missing: list[JSON] = sorted(f"{kind} {code.rpartition('|')[2]}" for kind, code in REQUIRED - listed)
     proof = smart.cite("/scopes_supported" if "scopes_supported" in smart.json else "")

@@ -1,8 +1,13 @@
 """Does the server publish its keys, all of them usable and none of them secret?"""
 
 from prober.api import JSON, Exchange, Seen, Verdict, absent, not_applicable, present, probe, unknown
-from prober.observations.authorization_documents import PRIVATE_MEMBERS, Published, key_fault, published_keys
-from prober.observations.disguises import disguise_of
+from prober.observations import (
+    PRIVATE_MEMBERS,
+    Published,
+    disguise_of,
+    key_fault,
+    published_keys,
+)
 
 
 @probe(published_keys)

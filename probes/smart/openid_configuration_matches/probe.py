@@ -1,8 +1,11 @@
 """Does the OpenID configuration name the issuer that the SMART configuration names?"""
 
 from prober.api import Seen, Verdict, absent, not_applicable, present, probe, unknown
-from prober.observations.authorization_documents import Published, openid_configuration
-from prober.observations.disguises import disguise_of
+from prober.observations import (
+    Published,
+    disguise_of,
+    openid_configuration,
+)
 
 
 @probe(openid_configuration)

@@ -1,7 +1,10 @@
 """Does the server offer PKCE by S256, and never by plain?"""
 
 from prober.api import Seen, Verdict, absent, not_applicable, present, probe
-from prober.observations import SmartConfiguration, smart_configuration
+from prober.observations import (
+    SmartConfiguration,
+    smart_configuration,
+)
 
 FIELD = "code_challenge_methods_supported"
 

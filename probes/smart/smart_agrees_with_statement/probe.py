@@ -1,7 +1,12 @@
 """Do CapabilityStatement and SMART configuration name the same authorization endpoints?"""
 
 from prober.api import JSON, Seen, Verdict, absent, not_applicable, present, probe
-from prober.observations import CapabilityStatement, SmartConfiguration, capability_statement, smart_configuration
+from prober.observations import (
+    CapabilityStatement,
+    SmartConfiguration,
+    capability_statement,
+    smart_configuration,
+)
 
 OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 MEMBERS = {

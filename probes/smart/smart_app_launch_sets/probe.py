@@ -1,7 +1,10 @@
 """Can an app of a patient and an app of a clinician be launched with what the server declares?"""
 
 from prober.api import JSON, Seen, Verdict, absent, not_applicable, present, probe, unknown
-from prober.observations import SmartConfiguration, smart_configuration
+from prober.observations import (
+    SmartConfiguration,
+    smart_configuration,
+)
 
 CLIENTS = frozenset({"client-public", "client-confidential-symmetric"})
 SETS = {

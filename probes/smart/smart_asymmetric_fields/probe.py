@@ -1,7 +1,10 @@
 """Does the server tell clients with a key pair how they may sign in?"""
 
 from prober.api import JSON, Seen, Verdict, absent, not_applicable, present, probe
-from prober.observations import SmartConfiguration, smart_configuration
+from prober.observations import (
+    SmartConfiguration,
+    smart_configuration,
+)
 
 METHODS = "token_endpoint_auth_methods_supported"
 ALGORITHMS = "token_endpoint_auth_signing_alg_values_supported"

@@ -3,11 +3,14 @@
 import re
 
 from prober.api import JSON, Seen, Verdict, absent, not_applicable, present, probe, unknown
-from prober.observations import SmartConfiguration, smart_configuration
-from prober.observations.disguises import shortened
-from prober.observations.smart_configuration import VOCABULARY
+from prober.observations import (
+    VOCABULARY,
+    SmartConfiguration,
+    shortened,
+    smart_configuration,
+)
 
-URI = re.compile(r"(https?://[^/\s]+\S*|urn:[A-Za-z0-9-]+:\S+)")
+URI = r"(https?://[^/\s]+\S*|urn:[A-Za-z0-9-]+:\S+)"
 MOST_NAMED = 5
 
 
@@ -19,7 +22,7 @@ def judge(seen: Seen[SmartConfiguration | None]) -> Verdict:
     proof = smart.cite("/capabilities" if "capabilities" in smart.json else "")
     if not smart.capabilities:
         return unknown("no_data", "The SMART configuration lists no capabilities that can be read.", proof)
-    strangers = sorted(one for one in smart.capabilities if one not in VOCABULARY and not URI.fullmatch(one))
+    strangers = sorted(one for one in smart.capabilities if one not in VOCABULARY and not re.fullmatch(URI, one))
     if strangers:
         named: list[JSON] = [shortened(one) for one in strangers[:MOST_NAMED]]
         message = f"The capability {named[0]} is neither in HL7's vocabulary nor a full URI."

@@ -1,9 +1,12 @@
 """Does the server publish a SMART configuration?"""
 
 from prober.api import Exchange, Seen, Verdict, absent, present, probe, unknown
-from prober.observations import smart_answer
-from prober.observations.disguises import disguise_of, shortened
-from prober.observations.web_addresses import leads_away
+from prober.observations import (
+    disguise_of,
+    leads_away,
+    shortened,
+    smart_answer,
+)
 
 
 @probe(smart_answer)

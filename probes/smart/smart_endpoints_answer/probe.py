@@ -16,9 +16,14 @@ from prober.api import (
     probe,
     unknown,
 )
-from prober.observations import SmartConfiguration, metadata_answer, smart_configuration
-from prober.observations.handshakes import Hello
-from prober.observations.web_addresses import origin_of, resolved
+from prober.observations import (
+    Hello,
+    SmartConfiguration,
+    metadata_answer,
+    origin_of,
+    resolved,
+    smart_configuration,
+)
 
 MEMBERS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 TRIES = 2

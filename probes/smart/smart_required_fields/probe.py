@@ -1,7 +1,10 @@
 """Does the SMART configuration hold what every client must find in it?"""
 
 from prober.api import JSON, Seen, Verdict, absent, not_applicable, present, probe
-from prober.observations import SmartConfiguration, smart_configuration
+from prober.observations import (
+    SmartConfiguration,
+    smart_configuration,
+)
 
 
 @probe(smart_configuration)

@@ -1,8 +1,13 @@
 """Is every address in the SMART configuration absolute and https?"""
 
 from prober.api import JSON, Seen, Verdict, absent, not_applicable, present, probe
-from prober.observations import SmartConfiguration, smart_configuration
-from prober.observations.web_addresses import is_absolute, is_https, on_loopback
+from prober.observations import (
+    SmartConfiguration,
+    is_absolute,
+    is_https,
+    on_loopback,
+    smart_configuration,
+)
 
 NAMES = ("issuer", "jwks_uri", "user_access_brand_bundle")
 

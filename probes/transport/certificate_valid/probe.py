@@ -3,7 +3,10 @@
 from datetime import datetime, timedelta
 
 from prober.api import JSON, Exchange, Seen, Verdict, absent, not_applicable, present, probe, unknown
-from prober.observations.handshakes import ModernTls, modern_tls
+from prober.observations import (
+    ModernTls,
+    modern_tls,
+)
 
 FAULTS = (
     ("certificate has expired", "expired", "The certificate has expired."),

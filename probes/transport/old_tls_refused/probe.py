@@ -1,7 +1,11 @@
 """Does the server refuse TLS 1.0 and TLS 1.1?"""
 
 from prober.api import Seen, Verdict, absent, not_applicable, present, probe, unknown
-from prober.observations.handshakes import OLD_VERSIONS, Hello, old_tls
+from prober.observations import (
+    OLD_VERSIONS,
+    Hello,
+    old_tls,
+)
 
 
 @probe(old_tls)

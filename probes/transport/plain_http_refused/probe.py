@@ -3,7 +3,10 @@
 from urllib.parse import urlsplit
 
 from prober.api import Exchange, Reason, Seen, Verdict, absent, not_applicable, present, probe, unknown
-from prober.observations.handshakes import InClear, plain_http
+from prober.observations import (
+    InClear,
+    plain_http,
+)
 
 
 @probe(plain_http)

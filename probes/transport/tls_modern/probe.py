@@ -1,7 +1,10 @@
 """Does the server speak TLS 1.2 or later?"""
 
 from prober.api import Seen, Verdict, absent, not_applicable, present, probe, unknown
-from prober.observations.handshakes import ModernTls, modern_tls
+from prober.observations import (
+    ModernTls,
+    modern_tls,
+)
 
 
 @probe(modern_tls)

@@ -12,6 +12,13 @@ from prober.observations.answers import (
     shows_patients,
     told,
 )
+from prober.observations.authorization_documents import (
+    PRIVATE_MEMBERS,
+    Published,
+    key_fault,
+    openid_configuration,
+    published_keys,
+)
 from prober.observations.bulk_export import (
     BulkJob,
     ExportedFile,
@@ -35,22 +42,57 @@ from prober.observations.capability_statement import (
     text,
 )
 from prober.observations.declared_interactions import TriedType, declared_interactions
+from prober.observations.disguises import (
+    disguise_of,
+    has_duplicate_keys,
+    shortened,
+)
 from prober.observations.errors import error_answers, ghost_answer, strict_search_answer, unknown_type_answer
+from prober.observations.handshakes import (
+    OLD_VERSIONS,
+    Hello,
+    InClear,
+    ModernTls,
+    modern_tls,
+    old_tls,
+    plain_http,
+)
 from prober.observations.patient import KnownPatient, known_patient, patient_read_answer, patient_search_answer
 from prober.observations.promptness import answer_samples
-from prober.observations.smart_configuration import SmartConfiguration, smart_answer, smart_configuration
+from prober.observations.smart_configuration import (
+    VOCABULARY,
+    SmartConfiguration,
+    smart_answer,
+    smart_configuration,
+)
 from prober.observations.versions import versions_answer
-from prober.observations.web_addresses import is_absolute, resolved
+from prober.observations.web_addresses import (
+    difference,
+    is_absolute,
+    is_https,
+    is_internal,
+    leads_away,
+    on_loopback,
+    origin_of,
+    resolved,
+)
 
 __all__ = [
+    "OLD_VERSIONS",
+    "PRIVATE_MEMBERS",
+    "VOCABULARY",
     "BulkJob",
     "CapabilityStatement",
     "ExportManifest",
     "ExportScope",
     "ExportedFile",
     "FinishedExport",
+    "Hello",
+    "InClear",
     "KnownPatient",
     "Match",
+    "ModernTls",
+    "Published",
     "Searchset",
     "SmartConfiguration",
     "TriedType",
@@ -60,24 +102,39 @@ __all__ = [
     "capability_statement",
     "declared_exports",
     "declared_interactions",
+    "difference",
+    "disguise_of",
     "error_answers",
     "explained",
     "export_manifest",
     "export_scope",
     "finished_export",
     "ghost_answer",
+    "has_duplicate_keys",
     "is_absolute",
+    "is_https",
+    "is_internal",
     "issue_members",
     "items",
+    "key_fault",
     "kick_off",
     "known_patient",
+    "leads_away",
     "metadata_answer",
+    "modern_tls",
     "moment",
+    "old_tls",
+    "on_loopback",
+    "openid_configuration",
+    "origin_of",
     "patient_read_answer",
     "patient_search_answer",
+    "plain_http",
+    "published_keys",
     "refuted",
     "resolved",
     "searchset",
+    "shortened",
     "shows_patients",
     "smart_answer",
     "smart_configuration",
