@@ -1,11 +1,242 @@
-"""The report as one HTML file."""
+"""The report as one HTML file: no script, no outside resource, and every string of a server escaped and visible."""
 
-from html import escape
+import base64
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from html import unescape
+from typing import TYPE_CHECKING
 
+from markupsafe import Markup
+
+from prober.nouns.evidence import Exchange, Timings, Transport
+from prober.nouns.scorecard import Counts, CriterionScore, Interval
+from prober.render import charts, words
+from prober.render.disclaimer import DISCLAIMER, claims, disclaimed
 from prober.render.report import Report
-from prober.render.terminal import summary
+from prober.render.view import GateView, View, below
+from prober.render.visible import excerpt, shortened, visible, visible_lines
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+MOST_BODY = 1024
+"""Bytes of a body that the page shows."""
+MOST_LINK, MOST_HEADER = 90, 500
+"""Characters."""
+MOST_CLAIMS = 6
+"""Refuted claims before the reader has to open the rest."""
+COVERAGE_STYLE = {"probed": "shown", "attested": "attested", "declared_only": "maybe", "unknown": "untested"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section of the page."""
+
+    id: str
+    short: str
+    title: str
+    template: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section with its finished body, and the disclaimer if its words need it."""
+
+    id: str
+    short: str
+    title: str
+    body: Markup
+    disclaimer: str
+
+
+SHORT = Part("short", "In short", "In short", "short.html")
+GAP = Part("gap", "Declared and shown", "Declared and shown", "gap.html")
+FIXES = Part("fixes", "To fix next", "To fix next", "fixes.html")
+UNTESTED = Part(
+    "untested", "What could not be tested", "What could not be tested, and what would resolve it", "untested.html"
+)
+PROPOSAL = Part("proposal", "What more to show", "What more a provider would have to show", "proposal.html")
+FINDINGS = Part("findings", "Every finding", "Every finding", "findings.html")
+ASKED = Part("asked", "How it was asked", "How it was asked", "asked.html")
+EVIDENCE = Part("evidence", "Evidence", "Evidence", "evidence.html")
 
 
 def page(report: Report) -> str:
-    """The report as HTML."""
-    return f"<!doctype html><html lang='en'><title>Report</title><pre>{escape(summary(report, 100))}</pre></html>\n"
+    """The report as HTML, the same bytes for the same report.
+
+    Its links lead to its own anchors and to stored bodies, nowhere else.
+    """
+    view = View(report)
+    sections = [_section(part, view) for part in _parts(view)]
+    head = _rendered("head.html", view=view, disclaimer="")
+    if _needs_disclaimer(head):
+        head = _rendered("head.html", view=view, disclaimer=DISCLAIMER)
+    style = _style()
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return _rendered(
+        "page.html",
+        head=head,
+        sections=sections,
+        style=_trusted(style),
+        style_hash=_trusted(f"sha256-{digest}"),
+        patterns=_trusted(charts.PATTERNS),
+    )
+
+
+def _rendered(template: str, **given: object) -> Markup:
+    return _trusted(_room().get_template(template).render(**given))
+
+
+def _trusted(text: str) -> Markup:
+    """Text that this room wrote or escaped itself. Nothing else becomes Markup."""
+    return Markup(text)  # noqa: S704
+
+
+def _parts(view: View) -> tuple[Part, ...]:
+    profile = (GAP, FIXES) if view.card.profile else ()
+    proposal = (PROPOSAL,) if view.card.maturity else ()
+    return (SHORT, *profile, UNTESTED, *proposal, FINDINGS, ASKED, EVIDENCE)
+
+
+def _section(part: Part, view: View) -> Section:
+    body = _rendered(part.template, view=view)
+    return Section(part.id, part.short, part.title, body, DISCLAIMER if _needs_disclaimer(body) else "")
+
+
+def _needs_disclaimer(body: str) -> bool:
+    text = unescape(re.sub("<[^>]*>", " ", body))
+    return claims(text) and not disclaimed(text)
+
+
+@lru_cache(maxsize=1)
+def _room() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    room = Environment(
+        loader=PackageLoader("prober.render"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=_harmless,
+    )
+    room.filters["short"] = _short
+    room.globals.update(
+        words=words,
+        most_claims=MOST_CLAIMS,
+        number=words.number,
+        interval=words.interval,
+        floor=words.floor,
+        gap_sentence=words.gap_sentence,
+        permits=words.permits,
+        requests=words.requests,
+        ending=words.ending,
+        below=below,
+        span=_span,
+        held=_held,
+        gates_tested=_gates_tested,
+        swatch=lambda style: _trusted(charts.swatch(style)),
+        counts_bar=_counts_bar,
+        points_bar=_points_bar,
+        coverage_bar=_coverage_bar,
+        coverage_style=COVERAGE_STYLE,
+        ladder=lambda level: _trusted(charts.ladder(level, _span(level) or "Does not apply")),
+        timing=_timing,
+        transport=_transport,
+        certificate=_certificate,
+        header_lines=_header_lines,
+        body=_body,
+        body_words=_body_words,
+        request_body=lambda exchange: _preformatted(visible_lines(exchange.request_body[:MOST_BODY])),
+    )
+    return room
+
+
+def _style() -> str:
+    loader = _room().loader
+    return loader.get_source(_room(), "page.css")[0] if loader else ""
+
+
+def _harmless(value: object) -> object:
+    """Every string that a template prints passes here; what is Markup was made harmless where it was made."""
+    return shortened(visible(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _short(text: str) -> str:
+    return shortened(visible(text), MOST_LINK)
+
+
+def _preformatted(text: str) -> Markup:
+    """Escaped for the inside of an element, where quotation marks may stay as they are: bodies are full of them."""
+    return _trusted(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+
+
+def _counts_bar(counts: Counts, title: str) -> Markup:
+    parts = [("shown", counts.shown), ("refuted", counts.refuted), ("untested", counts.untested)]
+    said = f"{counts.shown} shown, {counts.refuted} refuted, {counts.untested} not tested"
+    return _trusted(charts.stacked(parts, f"{visible(title)}: {said}"))
+
+
+def _points_bar(points: Interval | None, title: str) -> Markup:
+    said = "nothing that counts applies" if points is None else f"at least {points.low}, at most {points.high} of 100"
+    return _trusted(charts.ranged(points, f"{visible(title)}: {said}"))
+
+
+def _coverage_bar(coverage: dict[str, int]) -> Markup:
+    parts = [(COVERAGE_STYLE[kind], coverage[kind]) for kind in words.KNOWLEDGE if kind in coverage]
+    return _trusted(charts.stacked(parts, f"{words.coverage_text(coverage)}"))
+
+
+def _span(level: Interval | None) -> str:
+    if level is None:
+        return ""
+    if level.low == level.high:
+        return f"level {level.low}"
+    return f"level {level.low} to {level.high}"
+
+
+def _held(score: CriterionScore) -> str:
+    if score.level is None or score.state == "?":
+        return "not shown"
+    return "held" if score.level.low >= 3 else "not held" if score.level.high == 0 else "not shown"
+
+
+def _gates_tested(gates: tuple[GateView, ...]) -> str:
+    untested = sum(one.score.state == "untested" for one in gates)
+    return f"{len(gates) - untested} of {len(gates)} could be looked at; one that could not be tested is not passed."
+
+
+def _timing(timings: Timings) -> str:
+    phases = [("first byte", timings.first_byte), ("connect", timings.connect), ("TLS", timings.tls)]
+    told = [f"{name} {words.milliseconds(value)}" for name, value in phases if value is not None]
+    return f"{words.milliseconds(timings.total)}{f' ({words.listed(tuple(told))})' if told else ''}"
+
+
+def _transport(transport: Transport) -> str:
+    parts = (transport.address, transport.http_version, transport.tls_version, transport.cipher)
+    return ", ".join(part for part in parts if part)
+
+
+def _certificate(transport: Transport) -> str:
+    issuer = transport.certificate_issuer or "an unnamed authority"
+    return f"{transport.certificate_subject}, issued by {issuer}, valid until {transport.certificate_not_after}"
+
+
+def _header_lines(headers: tuple[tuple[str, str], ...]) -> Markup:
+    lines = (f"{visible(name)}: {shortened(visible(value), MOST_HEADER)}" for name, value in headers)
+    return _preformatted("\n".join(lines))
+
+
+def _body(exchange: Exchange) -> Markup:
+    return _preformatted(excerpt(exchange.content, MOST_BODY))
+
+
+def _body_words(exchange: Exchange) -> str:
+    size = len(exchange.content)
+    kept = f"Body, {size} bytes" if size <= MOST_BODY else f"Body, the first {MOST_BODY} of {size} bytes"
+    reduced = f", reduced in flight by {exchange.reduced}" if exchange.reduced else ""
+    cut = ", cut off by prober at its limit" if exchange.truncated else ""
+    return f"{kept}{reduced}{cut}."

@@ -1,11 +1,12 @@
 """What the terminal shows: the summary of a report, a plan before anything is asked, and what a probe is about."""
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from prober.nouns.run import AuthorizationNote, Environment, Permit, Plan, PlannedObservation
-from prober.nouns.scorecard import Counts, Gap, Interval
+from prober.nouns.scorecard import Counts
 from prober.nouns.sheet import Sheet
 from prober.render import words
 from prober.render.disclaimer import DISCLAIMER, claims, disclaimed
@@ -70,7 +71,7 @@ def plan_text(
                 ("Depth", plan.depth),
                 ("Requests", f"at most {plan.most_requests} of a budget of {plan.budget}"),
                 ("Deadline", f"{plan.deadline_seconds} seconds"),
-                ("Pace", PACE[plan.pace]),
+                ("Pace", words.PACE[plan.pace]),
             ]
         ),
     ]
@@ -79,12 +80,6 @@ def plan_text(
     if refused:
         blocks.append([f"Leaves out ({words.number(len(refused), 'observation')})", *_planned(refused, lines)])
     return _joined(blocks, lines)
-
-
-PACE = {
-    "polite": "polite: at most one request per second and two at a time for each host",
-    "sandbox": "sandbox: at most eight requests at a time",
-}
 
 
 def probe_list(probes: Iterable[tuple[str, str, Sheet]]) -> str:
@@ -122,14 +117,16 @@ def explanation(id_: str, family: str, sheet: Sheet, observations: Iterable[Aske
                 ("If it is missing", sheet.risk),
                 ("How to fix", f"{sheet.remediation.text} (Effort: {sheet.remediation.effort}.)"),
                 ("Who acts", f"{words.WHO[sheet.who_acts]}"),
-                ("Evidence", BASIS[sheet.basis]),
+                ("Evidence", words.BASIS[sheet.basis]),
             ]
         ),
     ]
     rests = ["Rests on"]
     for one in sheet.citations:
         mark = ", not checked in the primary text" if one.unverified else ""
-        rests += lines.text(f"{one.guide} {one.version}, {one.section} ({STRENGTH[one.strength]}{mark})", indent=2)
+        rests += lines.text(
+            f"{one.guide} {one.version}, {one.section} ({words.STRENGTH[one.strength]}{mark})", indent=2
+        )
         rests += [f"    {visible(one.url)}"]
     blocks.append(rests)
     asks = ["Asks"]
@@ -140,13 +137,6 @@ def explanation(id_: str, family: str, sheet: Sheet, observations: Iterable[Aske
         asks += [f"    {visible(template)}" for template in seen.asks]
     blocks.append(asks)
     return _joined(blocks, lines)
-
-
-BASIS = {
-    "declared": "what the server declares of itself",
-    "demonstrated": "what the server was seen to do",
-}
-STRENGTH = {"MUST": "MUST", "SHOULD": "SHOULD", "MAY": "MAY", "ours": "our own expectation, in no specification"}
 
 
 class Lines:
@@ -242,22 +232,11 @@ def _counted(counts: Counts, names: Sequence[str]) -> list[str]:
 def _gap(view: View, lines: Lines) -> list[str]:
     if view.card.profile is None:
         return []
-    block = lines.text(f"Declared and shown. {gap_sentence(view.card.profile.gap)}")
+    block = lines.text(f"Declared and shown. {words.gap_sentence(view.card.profile.gap)}")
     for one in view.refuted_claims[:MOST_CLAIMS]:
         block += lines.row("  - ", f"{one.claim}{_where(one.proof)}")
     more = len(view.refuted_claims) - MOST_CLAIMS
     return [*block, f"  - and {more} more"] if more > 0 else block
-
-
-def gap_sentence(gap: Gap) -> str:
-    """Declared against shown, in one or two sentences of counts."""
-    if not gap.declared and not gap.undeclared_works:
-        return "No single claim of the server was put to the test."
-    said = (
-        f"Of {words.number(gap.declared, 'declared claim')}, {gap.tested - gap.refuted} were shown, "
-        f"{gap.refuted} refuted and {gap.untested} not tested."
-    )
-    return f"{said} {gap.undeclared_works} worked without being declared." if gap.undeclared_works else said
 
 
 def _fixes(view: View, lines: Lines) -> list[str]:
@@ -300,44 +279,25 @@ def _proposal(view: View, lines: Lines) -> list[str]:
     rows += [
         [
             one.title,
-            interval(one.points),
-            interval(one.extension_points),
+            words.interval(one.points),
+            words.interval(one.extension_points),
             f"{one.known}/{one.applicable}",
-            floor(one.floor),
+            words.floor(one.floor),
         ]
         for one in maturity.blocks
     ]
-    rows.append(["Together", interval(maturity.points), "", "", ""])
-    counts = dict.fromkeys(words.GATE, 0)
-    for gate in maturity.gates:
-        counts[gate.state] += 1
-    gates = ", ".join(f"{counts[state]} {text}" for state, text in words.GATE.items() if counts[state])
+    rows.append(["Together", words.interval(maturity.points), "", "", ""])
+    held = Counter(gate.state for gate in view.gates)
+    gates = ", ".join(f"{count} {state}" for state, count in held.items())
     block = [
         *lines.text("What more a provider would have to show"),
         *lines.text(DISCLAIMER),
         *lines.table(rows),
-        *lines.text(f"Known of what counts: {coverage_text(maturity.coverage)}."),
+        *lines.text(f"Known of what counts: {words.coverage_text(maturity.coverage)}."),
     ]
     if gates:
         block += lines.text(f"Gates: {gates}.")
     return [*block, *lines.text(f"Label: {maturity.label}." if maturity.label else words.NO_LABEL)]
-
-
-def interval(points: Interval | None) -> str:
-    """Points as `20-85`, or as one figure where at most five lie between."""
-    if points is None:
-        return "n/a"
-    return str(points.low) if points.low == points.high else f"{points.low}-{points.high}"
-
-
-def floor(level: int | None) -> str:
-    """The level that all core criteria of a block surely reach."""
-    return "none" if level is None else f"L{level}"
-
-
-def coverage_text(coverage: dict[str, int]) -> str:
-    """The shares of what is known, in percent."""
-    return ", ".join(f"{coverage[kind]} % {text}" for kind, text in words.KNOWLEDGE.items() if kind in coverage)
 
 
 def _planned(observations: Sequence[PlannedObservation], lines: Lines) -> list[str]:

@@ -1,9 +1,11 @@
 """What every report says, worked out once before it is laid out: statements with their proofs, in a fixed order."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from urllib.parse import quote
 
 from pydantic import ValidationError
 
@@ -17,6 +19,39 @@ from prober.render.report import Report, Subject
 
 MOST_PROOFS = 3
 """Proofs beside a statement; a finding names all of its citations in its own place."""
+MOST_HEADERS = 24
+TELLING = frozenset(
+    (
+        "access-control-allow-headers",
+        "access-control-allow-methods",
+        "access-control-allow-origin",
+        "allow",
+        "cache-control",
+        "content-encoding",
+        "content-length",
+        "content-location",
+        "content-type",
+        "date",
+        "etag",
+        "expires",
+        "last-modified",
+        "link",
+        "location",
+        "retry-after",
+        "server",
+        "strict-transport-security",
+        "transfer-encoding",
+        "vary",
+        "www-authenticate",
+        "x-powered-by",
+        "x-progress",
+        "x-ratelimit-limit",
+        "x-ratelimit-remaining",
+        "x-request-id",
+    )
+)
+"""The headers of an answer that say something; any that a finding cites is shown as well."""
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -153,8 +188,10 @@ class Shown:
 
     anchor: str
     exchange: Exchange
-    place: str
-    cited_headers: frozenset[str]
+    headers: tuple[tuple[str, str], ...]
+    more_headers: int
+    blob: str | None
+    cited_by: tuple[FindingView, ...]
 
 
 @dataclass(frozen=True)
@@ -259,11 +296,13 @@ class View:
 
     @cached_property
     def gates(self) -> tuple[GateView, ...]:
-        """The gates; they count on any run."""
+        """The gates, those that fire first; they count on any run."""
         everywhere = frozenset(range(len(self.report.subjects)))
+        gates = self.card.maturity.gates if self.card.maturity else ()
+        order = list(words.GATE)
         return tuple(
             GateView(one, words.GATE[one.state], self._proofs_of(one.findings, everywhere))
-            for one in (self.card.maturity.gates if self.card.maturity else ())
+            for one in sorted(gates, key=lambda gate: order.index(gate.state))
         )
 
     @cached_property
@@ -279,6 +318,11 @@ class View:
             for one in subject.run.plan.observations
             if not one.granted or one.observation in not_begun
         )
+
+    def version_of(self, model: str) -> str:
+        """The version of a model of the scorecard; empty if it scored nothing."""
+        scored = (self.card.profile, self.card.maturity)
+        return next((one.version for one in scored if one and one.model == model), "")
 
     def anchor(self, index: int, exchange: str) -> str:
         """The anchor of an exchange of the run of this number."""
@@ -327,8 +371,11 @@ class View:
         )
 
     def _citations(self, index: int, finding: Finding) -> tuple[Proof, ...]:
-        """What the verdict cites; if it cites nothing, the first exchanges that it rests on."""
-        cited = finding.verdict.citations or tuple(Citation(exchange=one) for one in finding.evidence[:MOST_PROOFS])
+        """What the verdict cites; if it cites nothing, its first refuted cells, or what it rests on first."""
+        cited = finding.verdict.citations
+        if not cited:
+            refuted = [one.exchange for one in _cells(finding) if one.result == "refuted" and one.exchange]
+            cited = tuple(Citation(exchange=one) for one in (refuted or finding.evidence)[:MOST_PROOFS])
         return tuple(dict.fromkeys(self._proof(index, one) for one in cited))
 
     def _cell(self, index: int, cell: Cell) -> CellView:
@@ -350,7 +397,7 @@ class View:
             self.anchor(index, citation.exchange),
             citation.exchange,
             citation.pointer,
-            f"{exchange.method} {_below(exchange.url, subject.run.subject)}",
+            f"{exchange.method} {below(exchange.url, subject.run.subject)}",
             words.answer_of(exchange),
         )
 
@@ -402,24 +449,42 @@ class View:
         )
 
     def _evidence(self, index: int, subject: Subject) -> Evidence:
-        cited: dict[str, set[str]] = {}
+        cited: dict[str, _Cited] = {}
         for number, finding in self.findings:
             if number == index:
                 cells = [cell.proof for cell in finding.cells if cell.proof]
                 for proof in [*finding.proofs, *cells]:
-                    headers = cited.setdefault(proof.exchange, set())
+                    here = cited.setdefault(proof.exchange, _Cited())
+                    here.findings[finding.anchor] = finding
                     if proof.pointer.startswith("#"):
-                        headers.add(proof.pointer[1:].lower())
+                        here.headers.add(proof.pointer[1:].lower())
         ordered = sorted(subject.exchanges.values(), key=_order)
         return Evidence(
             subject,
-            tuple(
-                Shown(self.anchor(index, one.id), one, subject.place, frozenset(cited[one.id]))
-                for one in ordered
-                if one.id in cited
-            ),
+            tuple(self._shown(index, one, cited[one.id]) for one in ordered if one.id in cited),
             tuple(one for one in ordered if one.id not in cited),
         )
+
+    def _shown(self, index: int, exchange: Exchange, cited: "_Cited") -> Shown:
+        telling = TELLING | cited.headers
+        headers = tuple(pair for pair in exchange.headers if pair[0].lower() in telling)[:MOST_HEADERS]
+        stored = exchange.body is not None and _DIGEST.fullmatch(exchange.body)
+        return Shown(
+            anchor=self.anchor(index, exchange.id),
+            exchange=exchange,
+            headers=headers,
+            more_headers=len(exchange.headers) - len(headers),
+            blob=f"{quote(self.report.subjects[index].place)}blobs/{exchange.body}" if stored else None,
+            cited_by=tuple(cited.findings.values()),
+        )
+
+
+@dataclass
+class _Cited:
+    """Who cites an exchange, and which of its headers."""
+
+    findings: dict[str, FindingView] = field(default_factory=dict)
+    headers: set[str] = field(default_factory=set)
 
 
 def _order(exchange: Exchange) -> tuple[object, ...]:
@@ -443,7 +508,7 @@ def _reasons_of(finding: FindingView) -> tuple[Reason, ...]:
     return (finding.reason,) if finding.reason else ()
 
 
-def _below(url: str, base: str) -> str:
+def below(url: str, base: str) -> str:
     """The URL without the base, as it is read beside a heading that names the base."""
     return url[len(base) :] if url.startswith(f"{base}/") else url
 

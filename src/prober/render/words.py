@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import CellResult, Finding, Outcome, Reason
-from prober.nouns.run import REASON_FOR_PERMIT, Ending, Permit
-from prober.nouns.scorecard import Truth
+from prober.nouns.run import REASON_FOR_PERMIT, Ending, Permit, Run
+from prober.nouns.scorecard import Gap, Interval, Truth
 from prober.nouns.sheet import WhoActs
 
 NEEDS_PERMIT: frozenset[Reason] = frozenset(REASON_FOR_PERMIT.values())
@@ -98,10 +98,10 @@ PERMIT: Mapping[Permit, str] = {
     "writes": "write",
 }
 GATE: Mapping[str, str] = {
-    "clean": "tested: not seen",
-    "suspected": "seen once",
-    "would_apply": "seen; it would apply on production",
+    "suspected": "suspected, seen once",
+    "would_apply": "would apply on production",
     "untested": "not tested",
+    "clean": "tested, nothing seen",
     "not_applicable": "not applicable",
 }
 ENDING: Mapping[Ending, str] = {
@@ -123,6 +123,21 @@ KNOWLEDGE: Mapping[str, str] = {
     "attested": "attested by a document",
     "declared_only": "declared only",
     "unknown": "unknown",
+}
+PACE: Mapping[str, str] = {
+    "polite": "polite: at most one request per second and two at a time for each host",
+    "sandbox": "sandbox: at most eight requests at a time",
+}
+BASIS: Mapping[str, str] = {
+    "declared": "what the server declares of itself",
+    "demonstrated": "what the server was seen to do",
+    "attested": "what a document says",
+}
+STRENGTH: Mapping[str, str] = {
+    "MUST": "MUST",
+    "SHOULD": "SHOULD",
+    "MAY": "MAY",
+    "ours": "our own expectation, in no specification",
 }
 NO_LABEL = "This version gives no label."
 WHAT_THE_WORDS_MEAN = (
@@ -147,6 +162,23 @@ def number(count: int, thing: str, things: str = "") -> str:
     return f"{count} {thing if count == 1 else things or thing + 's'}"
 
 
+def requests(run: Run) -> str:
+    """How much of the budget was used."""
+    if run.done is None:
+        return f"An unknown number of a budget of {run.plan.budget}."
+    return f"{run.done.requests} of a budget of {run.plan.budget}."
+
+
+def ending(run: Run) -> str:
+    """How the run ended."""
+    return ENDING[run.done.ending] if run.done else NOT_ENDED
+
+
+def permits(granted: tuple[Permit, ...]) -> str:
+    """What a run was permitted."""
+    return f"{listed(tuple(PERMIT[one] for one in granted), 'none; only public discovery documents were read')}."
+
+
 def listed(names: tuple[str, ...], none: str = "none") -> str:
     """Names with commas between them."""
     return ", ".join(names) or none
@@ -162,3 +194,31 @@ def answer_of(exchange: Exchange) -> str:
     if exchange.status is not None:
         return f"status {exchange.status}"
     return exchange.failure.kind.replace("_", " ") if exchange.failure else "no answer"
+
+
+def gap_sentence(gap: Gap) -> str:
+    """Declared against shown, in one or two sentences of counts."""
+    if not gap.declared and not gap.undeclared_works:
+        return "No single claim of the server was put to the test."
+    said = (
+        f"Of {number(gap.declared, 'declared claim')}: {gap.tested - gap.refuted} shown, "
+        f"{gap.refuted} refuted, {gap.untested} not tested."
+    )
+    return f"{said} Besides, {gap.undeclared_works} worked without being declared." if gap.undeclared_works else said
+
+
+def interval(points: Interval | None) -> str:
+    """Points as `20-85`, or as one figure where both ends are one."""
+    if points is None:
+        return "n/a"
+    return str(points.low) if points.low == points.high else f"{points.low}-{points.high}"
+
+
+def floor(level: int | None) -> str:
+    """The level that all core criteria of a block surely reach."""
+    return "none" if level is None else f"L{level}"
+
+
+def coverage_text(coverage: dict[str, int]) -> str:
+    """The shares of what is known, in percent."""
+    return ", ".join(f"{coverage[kind]} % {text}" for kind, text in KNOWLEDGE.items() if kind in coverage)
