@@ -734,14 +734,18 @@ class TestProfile:
             found("in_no_family", "absent"),
         )
         profile = profiled([ran(*findings)], "a", "b", "c", "d", "e", "f", "m")
-        assert profile.headline == "Asked 8 things: 3 shown, 2 refuted, 3 could not be tested."
+        assert profile.headline == (
+            "Asked 7 things: 3 shown, 2 refuted, 2 could not be tested. "
+            "1 more declared claim lies outside the sample that was tried."
+        )
         assert profile.counts.model_dump() == {
-            "asked": 8,
+            "asked": 7,
             "shown": 3,
             "refuted": 2,
-            "untested": 3,
+            "untested": 2,
             "not_applicable": 2,
             "not_permitted": 2,
+            "outside_sample": 1,
         }
         assert profile.unknown_reasons == {
             "bug": 1,

@@ -27,6 +27,7 @@ class Counts(Noun):
     untested: int = 0
     not_applicable: int = Field(default=0, description="Not part of asked: the precondition was not declared.")
     not_permitted: int = Field(default=0, description="Not part of asked: this run had no permit to find out.")
+    outside_sample: int = Field(default=0, description="Not part of asked: declared claims that the sample left out.")
 
 
 class FamilyScore(Noun):

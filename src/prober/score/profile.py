@@ -15,7 +15,7 @@ from prober.nouns.scorecard import Counts, FamilyScore, Fix, Gap, ProfileScore
 from prober.nouns.sheet import Effort, Sheet
 from prober.score.scope import ScoredRun, cells_of, outcome_of, sentences
 
-Fate = Literal["shown", "refuted", "untested", "not_permitted", "not_applicable"]
+Fate = Literal["shown", "refuted", "untested", "outside_sample", "not_permitted", "not_applicable"]
 
 NEEDS_PERMIT = frozenset(REASON_FOR_PERMIT.values())
 OF_OUTCOME: dict[Outcome, Fate] = {"present": "shown", "absent": "refuted", "not_applicable": "not_applicable"}
@@ -64,10 +64,14 @@ def profile(
 def headline(counts: Counts) -> str:
     """The profile in one sentence, over what this run's permits could decide."""
     things = "thing" if counts.asked == 1 else "things"
-    return (
+    sentence = (
         f"Asked {counts.asked} {things}: {counts.shown} shown, {counts.refuted} refuted, "
         f"{counts.untested} could not be tested."
     )
+    if counts.outside_sample:
+        claims = "claim lies" if counts.outside_sample == 1 else "claims lie"
+        sentence += f" {counts.outside_sample} more declared {claims} outside the sample that was tried."
+    return sentence
 
 
 def asked_of(finding: Finding | None) -> tuple[Thing, ...]:
@@ -80,7 +84,7 @@ def asked_of(finding: Finding | None) -> tuple[Thing, ...]:
 
 
 def counted(things: Iterable[Thing]) -> Counts:
-    """How many of each fate; what needs a permit that this run did not have is not part of what was asked."""
+    """How many of each fate. What had no permit, and what the sample left out, is not part of what was asked."""
     fates = Counter(one.fate for one in things)
     return Counts(
         asked=fates["shown"] + fates["refuted"] + fates["untested"],
@@ -89,6 +93,7 @@ def counted(things: Iterable[Thing]) -> Counts:
         untested=fates["untested"],
         not_applicable=fates["not_applicable"],
         not_permitted=fates["not_permitted"],
+        outside_sample=fates["outside_sample"],
     )
 
 
@@ -149,6 +154,8 @@ def _of_cell(cell: Cell) -> Thing:
 
 
 def _unknown(reason: Reason | None) -> Thing:
+    if reason == "untested_sample":
+        return Thing("outside_sample", reason)
     return Thing("not_permitted" if reason in NEEDS_PERMIT else "untested", reason)
 
 
