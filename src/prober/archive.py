@@ -203,6 +203,20 @@ class RunFolder:
             ) from error
 
 
+def check_place(path: Path, option: str, *, empty: bool = False) -> None:
+    """Raises BadFolder if no folder can be made there, or if it must be `empty` and is not; nothing is made."""
+    try:
+        if empty and path.is_dir() and any(path.iterdir()):
+            raise BadFolder(f"{option} {path}: this folder is not empty; name a new one.")
+    except OSError as error:
+        raise BadFolder(f"{option} {path}: this folder cannot be read ({error.strerror}); name another one.") from error
+    nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        raise BadFolder(f"{option} {path}: {nearest} is a file, not a folder; name another place.")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise BadFolder(f"{option} {path}: nothing may be written in {nearest}; name another place.")
+
+
 def copy_for_rejudging(source: RunFolder, target: Path, parent: str) -> RunFolder:
     """A copy of the evidence of a run that names its parent; its findings and scores are made anew."""
     copy = RunFolder.create(target)

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field, ValidationError, model_validator
 
 from prober.archive import RunFolder
+from prober.handwriting import line_of
 from prober.judge import judge
 from prober.library import LoadedProbe, load_cases
 from prober.mistake import BadFolder, Mistake
@@ -65,7 +66,7 @@ class Case(Noun):
     @model_validator(mode="after")
     def _reason_only_with_unknown(self) -> "Case":
         if (self.expect == "unknown") != (self.reason is not None):
-            raise ValueError("A case expects `reason` exactly when it expects `unknown`.")
+            raise ValueError("A case says `reason` exactly when it expects unknown; add it or remove it.")
         return self
 
 
@@ -85,9 +86,11 @@ def read_cases(path: Path) -> tuple[Case, ...]:
             cases.append(Case.model_validate(raw))
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the case"
-            message = f"{path}: case {number}: `{place}` is not right: {first['msg']}."
-            raise Mistake(message) from error
+            place = ".".join(str(part) for part in first["loc"])
+            line = line_of(path, number - 1)
+            words = str(first["msg"]).removeprefix("Value error, ").rstrip(".")
+            what = f"`{place}` is not right: {words[0].lower()}{words[1:]}" if first["loc"] else words
+            raise Mistake(f"{path}:{line}: case {number}: {what}.") from error
     return tuple(cases)
 
 

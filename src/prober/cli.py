@@ -4,6 +4,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -83,6 +84,12 @@ def _instant(text: str) -> str:
     return instant(moment)
 
 
+def _proxy(text: str) -> str:
+    from prober.permission import checked_proxy
+
+    return checked_proxy(text)
+
+
 def _header_text(text: str) -> str:
     """Text that may stand in the User-Agent header."""
     if not text.isascii() or not text.isprintable() or len(text) > 200 or set(text) & set("()\\"):
@@ -143,7 +150,7 @@ BearerEnv = Annotated[
     str | None, typer.Option("--bearer-env", metavar="NAME", help="The environment variable that holds a token.")
 ]
 CaFile = Annotated[Path | None, typer.Option("--ca-file", metavar="FILE", help="PEM of a private authority.")]
-Proxy = Annotated[str | None, typer.Option("--proxy", metavar="URL", help="An http proxy.")]
+Proxy = Annotated[str | None, typer.Option("--proxy", metavar="URL", parser=_proxy, help="An http proxy.")]
 Resolve = Annotated[
     Path | None, typer.Option("--resolve", metavar="FILE", help="Addresses for names, as in a hosts file.")
 ]
@@ -477,9 +484,11 @@ def _probe(given: dict[str, Any], *, whole: bool) -> None:
 def _prepared(given: dict[str, Any]) -> list["Prepared"]:
     from prober.clock import SystemClock
     from prober.library import load_provider
+    from prober.permission import checked_base
     from prober.pipeline import prepare
 
-    provider = load_provider(given["provider"]) if given["provider"] else None
+    check_base = partial(checked_base, allow_http=given["allow_http"])
+    provider = load_provider(given["provider"], check_base) if given["provider"] else None
     if given["target"]:
         targets = [given["target"]]
     elif provider is not None:

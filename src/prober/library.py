@@ -1,28 +1,27 @@
 """Finds, loads and checks what people write: probe folders, models, provider files, authorization statements."""
 
+import difflib
 import hashlib
 import importlib.util
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import yaml
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from prober.handwriting import explain, line_of, load_yaml, parse, read_text
 from prober.mistake import Mistake
 from prober.nouns.model import CapabilityProfile, MaturityModel, Model
 from prober.nouns.provider import Authorization, Provider
 from prober.nouns.sheet import Sheet
 from prober.verdict import Probe
 
-N = TypeVar("N", bound=BaseModel)
 PROBE_FILES = ("probe.yaml", "probe.py", "cases.yaml")
-LARGEST_FILE = 4 * 2**20
-"""Bytes: a larger file was not written by a person for prober."""
+
 
 _ID = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _PACKAGE = Path(__file__).parent
@@ -92,10 +91,15 @@ def load_probe(folder: Path) -> LoadedProbe:
     for name in PROBE_FILES:
         if not (folder / name).is_file():
             raise Mistake(f"{folder / name}: this file is missing; a probe folder holds {', '.join(PROBE_FILES)}.")
-    if not _ID.fullmatch(folder.name):
-        raise Mistake(f"{folder}: a probe's folder is named in snake_case after the capability that it shows.")
+    # `prober check .` must find the name of the folder as well.
+    whole = folder.resolve()
+    if not _ID.fullmatch(whole.name):
+        raise Mistake(
+            f"{folder}: a probe's folder is named in snake_case after the capability that it shows, "
+            "for example patient_read; rename it."
+        )
     sheet = load_yaml(folder / "probe.yaml", Sheet)
-    return LoadedProbe(folder.name, folder.parent.name, folder, _load_code(folder), sheet, folder_digest(folder))
+    return LoadedProbe(whole.name, whole.parent.name, folder, _load_code(folder), sheet, folder_digest(folder))
 
 
 def _load_code(folder: Path) -> Probe:
@@ -109,17 +113,22 @@ def _load_code(folder: Path) -> Probe:
     sys.modules[name] = module
     try:
         found.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         line = _line_in(error, path)
-        raise Mistake(f"{path}:{line}: this probe cannot be loaded ({type(error).__name__}: {error}).") from error
-    judges = [value for value in vars(module).values() if isinstance(value, Probe)]
-    if len(judges) != 1:
-        raise Mistake(f"{path}: a probe file has exactly one function marked @probe, this one has {len(judges)}.")
-    return judges[0]
+        words = error.msg if isinstance(error, SyntaxError) else " ".join(str(error).split())
+        what = f"{type(error).__name__}: {words}" if words else type(error).__name__
+        raise Mistake(f"{path}:{line}: this probe cannot be loaded, mend this line ({what}).") from error
+    judges = {one_name: value for one_name, value in vars(module).items() if isinstance(value, Probe)}
+    if not judges:
+        raise Mistake(f"{path}:1: no function here is marked @probe; mark the one that judges.")
+    if len(judges) > 1:
+        second = _line_with(path, sorted(judges)[1])
+        raise Mistake(f"{path}:{second}: a second function is marked @probe; give it a probe folder of its own.")
+    return next(iter(judges.values()))
 
 
-def _line_in(error: Exception, path: Path) -> int:
+def _line_in(error: BaseException, path: Path) -> int:
     if isinstance(error, SyntaxError) and error.lineno:
         return error.lineno
     line, trace = 1, error.__traceback__
@@ -147,54 +156,79 @@ def shipped_models() -> tuple[Path, Path]:
 
 def load_model(path: Path) -> CapabilityProfile | MaturityModel:
     """A model file. Raises Mistake naming file, line and remedy."""
-    return parse_model(_read(path), path)
+    return parse_model(read_text(path), path)
 
 
 def parse_model(text: str, path: Path) -> CapabilityProfile | MaturityModel:
     """A model from its text; `path` is for the messages."""
-    value, lines = _parse(text, path)
+    value, lines = parse(text, path)
     try:
         return _MODEL.validate_python(value)
     except ValidationError as error:
-        raise Mistake(_explain(error, path, lines)) from error
+        raise Mistake(explain(error, path, lines)) from error
 
 
 _MODEL: TypeAdapter[CapabilityProfile | MaturityModel] = TypeAdapter(Model)
 
 
 def check_model(model: CapabilityProfile | MaturityModel, probes: Iterable[str], path: Path) -> None:
-    """Raises Mistake if the model names a probe that is not there, or an id twice."""
+    """Raises Mistake if the model names a probe or block that is not there, or an id twice."""
     known = set(probes)
     if isinstance(model, CapabilityProfile):
         named = [probe for family in model.families for probe in family.probes]
-        twice = {probe for probe in named if named.count(probe) > 1}
-        if twice:
-            raise Mistake(f"{path}: the probe {min(twice)} stands in two families; keep it in one.")
+        if twice := _twice(named):
+            raise Mistake(
+                f"{path}:{_line_with(path, twice)}: the probe {twice} stands in two places; keep one of them."
+            )
     else:
         requirements = [requirement for one in model.criteria for level in one.levels.values() for requirement in level]
-        ids = [one.id for one in requirements] + [one.id for one in model.criteria]
-        twice = {id_ for id_ in ids if ids.count(id_) > 1}
-        if twice:
-            raise Mistake(f"{path}: the id {min(twice)} stands twice; ids name one thing only.")
+        if twice := _twice([*(one.id for one in requirements), *(one.id for one in model.criteria)]):
+            raise Mistake(
+                f"{path}:{_line_with(path, twice)}: the id {twice} stands twice; give one of them another id."
+            )
+        blocks = {one.id for one in model.blocks}
+        for one in model.criteria:
+            if one.block not in blocks:
+                line = _line_with(path, one.id)
+                raise Mistake(f"{path}:{line}: {one.id} lies in the block {one.block}, which `blocks` does not list.")
         rules = [*(one.met_by for one in requirements), *(gate.met_by for gate in model.gates)]
         named = [probe for rule in rules if rule is not None for probe in sorted(rule.probes())]
-    missing = sorted(set(named) - known)
-    if missing:
-        raise Mistake(f"{path}: the model names the probe {missing[0]}, which does not exist; see `prober list`.")
+    for missing in sorted(set(named) - known):
+        near = difflib.get_close_matches(missing, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else "see `prober list`."
+        raise Mistake(
+            f"{path}:{_line_with(path, missing)}: the model names the probe {missing}, which does not exist; {hint}"
+        )
 
 
-def load_yaml(path: Path, noun: type[N]) -> N:
-    """A YAML file as a noun. Raises Mistake naming file, line and remedy for the first thing that is wrong."""
-    value, lines = _parse(_read(path), path)
-    try:
-        return noun.model_validate(value)
-    except ValidationError as error:
-        raise Mistake(_explain(error, path, lines)) from error
+def _twice(names: Iterable[str]) -> str | None:
+    met: set[str] = set()
+    for name in names:
+        if name in met:
+            return name
+        met.add(name)
+    return None
 
 
-def load_provider(path: Path) -> Provider:
-    """provider.yaml. Raises Mistake."""
-    return load_yaml(path, Provider)
+def _line_with(path: Path, word: str) -> int:
+    """The last line that holds this word: where a name stands twice, the later place is the one to mend."""
+    whole = re.compile(rf"(?<![\w./]){re.escape(word)}(?![\w./])")
+    lines = [number for number, line in enumerate(read_text(path).splitlines(), start=1) if whole.search(line)]
+    return lines[-1] if lines else 1
+
+
+def load_provider(path: Path, check_base: Callable[[str], object] = str) -> Provider:
+    """provider.yaml. Raises Mistake, also where `check_base` raises one for a FHIR base."""
+    provider = load_yaml(path, Provider)
+    for number, base in enumerate(provider.fhir_bases):
+        try:
+            check_base(base)
+        except Mistake as mistake:
+            raise Mistake(f"{path}:{line_of(path, 'fhir_bases', number)}: {mistake}") from mistake
+        if base.rstrip("/") in [earlier.rstrip("/") for earlier in provider.fhir_bases[:number]]:
+            line = line_of(path, "fhir_bases", number)
+            raise Mistake(f"{path}:{line}: this FHIR base stands twice; remove one of them.")
+    return provider
 
 
 def load_authorization(path: Path) -> Authorization:
@@ -204,105 +238,7 @@ def load_authorization(path: Path) -> Authorization:
 
 def load_cases(path: Path) -> list[Mapping[str, Any]]:
     """cases.yaml: a list of mappings. Raises Mistake."""
-    value, _ = _parse(_read(path), path)
+    value, _ = parse(read_text(path), path)
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value) or not value:
-        raise Mistake(f"{path}: this file holds a list of cases, each with `fixture` and `expect`.")
+        raise Mistake(f"{path}:1: this file holds a list of cases, each with `fixture` and `expect`.")
     return value
-
-
-def _read(path: Path) -> str:
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise Mistake(f"{path}: this file is larger than {LARGEST_FILE} bytes; it was not written for prober.")
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise Mistake(f"{path}: this file cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise Mistake(f"{path}: this file is not UTF-8 text (byte {error.start}).") from error
-
-
-# Composing in C is several times faster; where PyYAML was built without it, the result is the same.
-_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _Loader(_Base):  # type: ignore[misc]
-    """Safe YAML in which an unquoted date stays text."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def _parse(text: str, path: Path) -> tuple[Any, dict[tuple[Any, ...], int]]:
-    """The YAML value, and the line of each place in it. Aliases and repeated keys are refused.
-
-    Aliases are looked for in the composed tree, before anything is built from it: a small file could otherwise expand
-    without end.
-    """
-    loader = _Loader(text)
-    lines: dict[tuple[Any, ...], int] = {}
-    try:
-        node = loader.get_single_node()
-        if node is None:
-            return None, lines
-        _note_lines(node, (), lines, set())
-        return loader.construct_document(node), lines
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        raise Mistake(f"{path}:{line}: this is not valid YAML: {error.problem}.") from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise Mistake(f"{path}:1: this is not valid YAML ({type(error).__name__}).") from error
-    finally:
-        loader.dispose()
-
-
-def _note_lines(node: Any, place: tuple[Any, ...], lines: dict[tuple[Any, ...], int], met: set[int]) -> None:
-    if id(node) in met:
-        raise yaml.MarkedYAMLError(problem="aliases are not allowed here", problem_mark=node.start_mark)
-    met.add(id(node))
-    lines[place] = node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        keys: set[Any] = set()
-        for key, value in node.value:
-            if key.value in keys:
-                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark)
-            keys.add(key.value)
-            inner = (*place, key.value)
-            _note_lines(value, inner, lines, met)
-            lines[inner] = key.start_mark.line + 1
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            _note_lines(value, (*place, index), lines, met)
-
-
-def _explain(error: ValidationError, path: Path, lines: Mapping[tuple[Any, ...], int]) -> str:
-    """One sentence about the first mistake, in the order of the file."""
-
-    def line(place: tuple[Any, ...]) -> int:
-        where = tuple(str(part) if not isinstance(part, int) else part for part in place)
-        while where and where not in lines:
-            where = where[:-1]
-        return lines.get(where, 1)
-
-    def clean(place: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(part for part in place if part not in ("maturity", "profile"))
-
-    problems = sorted(error.errors(include_url=False), key=lambda one: line(clean(one["loc"])))
-    first = problems[0]
-    place = clean(first["loc"])
-    name = ".".join(str(part) for part in place) or "the file"
-    kind, given = first["type"], first.get("input")
-    if kind == "missing":
-        text = f"`{name}` is missing; add it"
-    elif kind == "extra_forbidden":
-        text = f"`{name}` is not known here; check its spelling or remove it"
-    elif kind == "value_error":
-        text = str(first["msg"]).removeprefix("Value error, ").rstrip(".")
-    else:
-        shown = f" (it is {given!r})" if isinstance(given, str | int | bool) and len(str(given)) <= 60 else ""
-        message = first["msg"]
-        text = f"`{name}` is not right{shown}: {message[0].lower()}{message[1:]}"
-    return f"{path}:{line(place)}: {text}."

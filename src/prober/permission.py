@@ -2,6 +2,7 @@
 
 import hashlib
 import ipaddress
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,26 +56,55 @@ def is_loopback(base: str) -> bool:
 
 
 def checked_base(text: str, *, allow_http: bool) -> str:
-    """A FHIR base URL without trailing slash. Raises Mistake for anything that is not plainly one."""
+    """A FHIR base URL without trailing slash. Raises Mistake for anything that is not plainly one.
+
+    No message repeats a user name, a password or a query: they may be secrets.
+    """
     base = text.strip().rstrip("/")
+    if not base.isascii() or not base.isprintable() or " " in base:
+        raise Mistake("The target holds blanks or characters that a URL must percent-encode; write it in plain ASCII.")
+    if "@" in _authority(base):
+        raise Mistake(
+            "The target holds a user name or password; remove it, and give a token with --bearer-env instead."
+        )
+    shown = "The target" if "@" in base else re.split(r"[?#]", base)[0] or "The target"
+    if "://" not in base:
+        raise Mistake(f"{shown}: this is not a whole URL; write it with its scheme, as https://fhir.example.org/r4.")
     try:
         parts = urlsplit(base)
+    except ValueError as error:
+        raise Mistake(f"{shown}: this is not a URL; write it as https://fhir.example.org/r4.") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Mistake(f"{shown}: the target is a FHIR base URL, for example https://fhir.example.org/r4.")
+    try:
         _ = parts.port
     except ValueError as error:
-        raise Mistake(f"{text}: this is not a URL ({error}).") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Mistake(f"{text}: the target is a FHIR base URL, for example https://fhir.example.org/r4.")
-    if parts.username is not None or parts.password is not None:
-        raise Mistake("The target holds a user name or password; give a token with --bearer-env instead.")
-    if parts.query or parts.fragment:
-        raise Mistake(f"{parts.scheme}://{parts.netloc}{parts.path}: a FHIR base URL has no query and no fragment.")
-    if any(character.isspace() or ord(character) < 32 for character in base) or not base.isascii():
-        raise Mistake("The target holds blanks or characters that a URL must percent-encode.")
+        raise Mistake(f"{shown}: the port is not a number from 1 to 65535; correct it or leave it out.") from error
+    if parts.query or parts.fragment or base.endswith(("?", "#")):
+        raise Mistake(f"{shown}: a FHIR base URL has no query and no fragment; remove what follows ? or #.")
     if base.endswith(("/metadata", "/smart-configuration")):
         raise Mistake(f"{base}: give the FHIR base itself, without its document's name.")
     if parts.scheme == "http" and not allow_http and not is_loopback(base):
         raise Mistake(f"{base}: this target is plain http; use https, or say --allow-http if that is meant.")
-    return base
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}"
+
+
+def _authority(url: str) -> str:
+    """What stands where the host should, even where the scheme or its slashes are wrong."""
+    return re.split(r"[/?#\\]", re.sub(r"^([a-zA-Z][a-zA-Z0-9+.-]*:)?[/\\]+", "", url))[0]
+
+
+def checked_proxy(text: str) -> str:
+    """The URL of an http proxy. Raises Mistake, which never repeats it: it may hold a password."""
+    wanted = "--proxy: this is not the URL of an http proxy; write it as http://proxy.example:3128."
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise Mistake(wanted) from error
+    if not good or not text.isascii() or not text.isprintable() or " " in text or parts.path not in ("", "/"):
+        raise Mistake(wanted)
+    return text
 
 
 def decide(wish: Wish, now: datetime) -> Decision:
@@ -89,7 +119,8 @@ def decide(wish: Wish, now: datetime) -> Decision:
         raise Mistake("--permit writes: writing also needs `writes: true` in the provider file of a declared sandbox.")
     if wish.has_token and "credentials" not in granted:
         raise Mistake(
-            "A token was given, but nobody authorized its use; add --authorization FILE or --authorized-by TEXT."
+            "A token was given, but nobody authorized its use; add --authorization FILE with the mode `credentials`, "
+            'or for a public test server --authorized-by "NAME, ROLE, WHY".'
         )
     permits = [permit for permit in PERMITS if permit in granted and (permit in wanted or permit not in NAMED_ONLY)]
     if wanted:
@@ -105,7 +136,7 @@ def _environment(wish: Wish) -> tuple[Environment, bool, bool]:
     loopback = is_loopback(wish.base)
     declared = wish.provider.environment if wish.provider is not None else "undeclared"
     if wish.sandbox and declared == "production":
-        raise Mistake("--sandbox: the provider file says that this is production; one of the two is wrong.")
+        raise Mistake("--sandbox: the provider file says that this is production; correct one of the two.")
     environment: Environment = declared
     if environment == "undeclared" and (wish.sandbox or loopback):
         environment = "sandbox"
@@ -141,21 +172,36 @@ def _grant(
 def _from_file(
     wish: Wish, path: Path, now: datetime, allowed: set[str]
 ) -> tuple[frozenset[Permit], AuthorizationNote, frozenset[str], int]:
+    from prober.handwriting import line_of
     from prober.library import load_authorization
 
     one: Authorization = load_authorization(path)
-    if wish.base not in {base.rstrip("/") for base in one.bases}:
-        raise Mistake(f"{path}: this statement does not cover {wish.base}; it names {', '.join(one.bases)}.")
+    if wish.base not in _covered(one, path):
+        named = ", ".join(one.bases)
+        raise Mistake(
+            f"{path}:{line_of(path, 'bases')}: this statement does not cover {wish.base}, it covers {named}; "
+            "ask one of these, or get a statement for this target."
+        )
     start, end = _moment(one.not_before, path, "not_before"), _moment(one.not_after, path, "not_after")
-    if not start <= now <= end:
-        raise Mistake(f"{path}: this statement holds from {one.not_before} to {one.not_after}, which is not now.")
+    if end <= start:
+        line = line_of(path, "not_after")
+        raise Mistake(f"{path}:{line}: `not_after` is not later than `not_before`; correct one of them.")
+    if now < start:
+        line = line_of(path, "not_before")
+        raise Mistake(f"{path}:{line}: this statement holds only from {one.not_before}; wait, or get another one.")
+    if now > end:
+        line = line_of(path, "not_after")
+        raise Mistake(f"{path}:{line}: this statement expired at {one.not_after}; get a new one from {one.grantor}.")
     if wish.provider is not None:
-        for kind, wanted, covered in (
-            ("test patient", wish.provider.test_patients, one.test_patients),
-            ("Group", wish.provider.groups, one.groups),
+        for kind, place, wanted, covered in (
+            ("test patient", "test_patients", wish.provider.test_patients, one.test_patients),
+            ("Group", "groups", wish.provider.groups, one.groups),
         ):
             if not set(wanted) <= set(covered):
-                raise Mistake(f"{path}: the provider file names a {kind} that this statement does not cover.")
+                raise Mistake(
+                    f"{path}:{line_of(path, place)}: the provider file names a {kind} that this statement does not "
+                    f"cover; add it to `{place}` in both, or remove it from the provider file."
+                )
     modes: frozenset[Permit] = frozenset(one.modes)
     note = AuthorizationNote(
         form="file",
@@ -170,13 +216,33 @@ def _from_file(
     return modes, note, frozenset(allowed | set(one.hosts)), one.requests_per_second
 
 
+def _covered(one: Authorization, path: Path) -> frozenset[str]:
+    from prober.handwriting import line_of
+
+    bases: set[str] = set()
+    for number, base in enumerate(one.bases):
+        try:
+            bases.add(checked_base(base, allow_http=True))
+        except Mistake as mistake:
+            raise Mistake(f"{path}:{line_of(path, 'bases', number)}: {mistake}") from mistake
+    return frozenset(bases)
+
+
 def _moment(text: str, path: Path, name: str) -> datetime:
+    from prober.handwriting import line_of
+
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise Mistake(f"{path}: `{name}` is not an instant such as 2026-12-31T00:00:00Z (it is {text!r}).") from error
+        raise Mistake(
+            f"{path}:{line_of(path, name)}: `{name}` is not an instant (it is {text!r}); "
+            "write it as 2026-12-31T00:00:00Z."
+        ) from error
     if moment.tzinfo is None:
-        raise Mistake(f"{path}: `{name}` has no time zone; write it as 2026-12-31T00:00:00Z.")
+        raise Mistake(
+            f"{path}:{line_of(path, name)}: `{name}` has no time zone (it is {text!r}); "
+            "write it as 2026-12-31T00:00:00Z."
+        )
     return moment
 
 
@@ -185,7 +251,7 @@ def _named(names: Iterable[str]) -> tuple[Permit, ...]:
     found: list[Permit] = []
     for name in names:
         if name not in by_name:
-            raise Mistake(f"--permit {name}: there is no such permit; the permits are {', '.join(PERMITS)}.")
+            raise Mistake(f"--permit {name}: there is no such permit; name one of {', '.join(PERMITS)}.")
         found.append(by_name[name])
     return tuple(found)
 

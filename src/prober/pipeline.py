@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from prober import __version__
-from prober.archive import RunFolder, copy_for_rejudging, evidence_digest
+from prober.archive import RunFolder, check_place, copy_for_rejudging, evidence_digest
 from prober.clock import Clock, instant, new_run_id
+from prober.handwriting import read_text
 from prober.judge import judge
 from prober.library import LoadedProbe, check_model, load_probes, parse_model, shipped_models
 from prober.mistake import Mistake
@@ -119,6 +120,8 @@ def prepare(options: Options, clock: Clock) -> Prepared:
     models, digests = load_models(options.model, probes)
     if options.ca_file is not None:
         _check_ca(options.ca_file)
+    if options.custodian is not None:
+        check_place(options.custodian, "--custodian")
     if options.only is not None:
         probes = {id_: one for id_, one in probes.items() if id_ in options.only}
     plan = make_plan(probes, decision, options)
@@ -131,13 +134,11 @@ def load_models(extra: Path | None, probes: Mapping[str, LoadedProbe]) -> tuple[
     texts: list[str] = []
     digests: dict[str, str] = {}
     for path in (profile, extra or proposal):
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise Mistake(f"{path}: this model cannot be read.") from error
+        text = read_text(path)
         model = parse_model(text, path)
         check_model(model, probes, path)
-        texts.append(text)
+        # A run keeps its models in one file with this mark between them.
+        texts.append(re.sub(r"\A((?:[ \t]*(?:#.*)?\n)*)---[ \t]*\n", r"\1", text))
         digests[model.id] = model.fingerprint()
     return tuple(texts), digests
 
@@ -404,7 +405,12 @@ def surely_below(card: Scorecard, what: str) -> bool | None:
     for block in card.maturity.blocks:
         if block.id == name:
             return _below(block.points, 25 * needed) if block.points is not None else False
-    raise Mistake(f"--fail-under {what}: the rule book has no criterion or block called {name}; see `prober coverage`.")
+    for workflow in card.maturity.workflows:
+        if workflow.id == name:
+            return _below(workflow.level, needed) if workflow.level is not None else False
+    raise Mistake(
+        f"--fail-under {what}: the rule book has no criterion, workflow or block called {name}; see `prober coverage`."
+    )
 
 
 def _below(interval: Interval, needed: int) -> bool | None:
@@ -419,12 +425,8 @@ def read_resolve(path: Path | None) -> dict[str, tuple[str, ...]]:
 
     if path is None:
         return {}
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Mistake(f"{path}: this file cannot be read.") from error
     found: dict[str, list[str]] = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         words = line.partition("#")[0].split()
         if not words:
             continue
@@ -446,18 +448,30 @@ def _token(options: Options) -> str | None:
     if name is None:
         return None
     value = os.environ.get(name, "").strip()
+    # Somebody may have written the token itself, so only what looks like a variable is repeated.
+    shown = f"--bearer-env {name}" if re.fullmatch(r"[A-Z][A-Z0-9_]{0,63}", name) else "--bearer-env"
     if not value:
-        raise Mistake(f"--bearer-env {name}: this environment variable is not set; put the token into it.")
+        raise Mistake(
+            f"{shown}: no environment variable of this name is set; put the token into one and give its name."
+        )
     if not _TOKEN.fullmatch(value):
-        raise Mistake(f"--bearer-env {name}: this environment variable does not hold a bearer token.")
+        raise Mistake(
+            f"{shown}: this environment variable holds blanks or other characters that no token has; mend it."
+        )
     return value
 
 
 def _check_ca(path: Path) -> None:
     try:
-        ssl.create_default_context(cafile=str(path))
-    except (OSError, ssl.SSLError) as error:
-        raise Mistake(f"--ca-file {path}: this is not a file of PEM certificates.") from error
+        text = read_text(path)
+        ssl.create_default_context(cadata=text)
+    except Mistake as mistake:
+        raise Mistake(f"--ca-file {mistake}") from mistake
+    except (ssl.SSLError, ValueError) as error:
+        what = "holds no certificate" if "-----BEGIN CERTIFICATE-----" not in text else "holds a broken certificate"
+        raise Mistake(
+            f"--ca-file {path}: this file {what}; give PEM, the lines from BEGIN CERTIFICATE to END CERTIFICATE."
+        ) from error
 
 
 def _run(prepared: Prepared, run_id: str, clock: Clock) -> Run:

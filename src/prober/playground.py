@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import RootModel
 
 from prober.clock import SystemClock
-from prober.library import load_yaml
+from prober.handwriting import load_yaml
 from prober.mistake import Mistake
 from prober.nouns.base import Noun
 from prober.nouns.finding import Finding, Outcome, Reason

@@ -1,6 +1,7 @@
 """What each command does once its words are understood: stages over run folders, progress, exit codes."""
 
 import asyncio
+import difflib
 import os
 import signal
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from prober.archive import FINDINGS, SCORECARD, RunFolder
+from prober.archive import FINDINGS, SCORECARD, RunFolder, check_place
 from prober.clock import Clock, SystemClock
 from prober.library import LoadedProbe, check_model, load_model, load_probes, shipped_models
 from prober.mistake import BadFolder, Mistake
@@ -24,6 +25,7 @@ from prober.pipeline import (
     surely_below,
 )
 from prober.render.report import Report, Subject
+from prober.score.workflows import BLOCK as WORKFLOWS
 
 if TYPE_CHECKING:
     from prober.session.live import Progress
@@ -48,6 +50,7 @@ def run_stage(
     _check_threshold(fail_under, prepared)
     clock = SystemClock()
     root = out or _default_folder(prepared, clock)
+    check_place(root, "--out", empty=True)
     places = [root] if len(prepared) == 1 else [root / _place(number, one) for number, one in enumerate(prepared, 1)]
     collected = asyncio.run(_collect_all(prepared, places, clock))
     folders = [one.folder for one in collected]
@@ -95,12 +98,12 @@ def score_stage(
     if out is None and model is not None:
         raise Mistake("Another rule book gives another scorecard; say with --out DIR where it is to lie.")
     card = score_folders(folders, probes, model=model, as_of=as_of)
+    below = surely_below(card, fail_under) if fail_under else False
     if out is None:
         _refuse_other_models(folders[0], card)
         folders[0].write_scorecard(card)
     else:
         RunFolder.create_plain(out).write_scorecard(card)
-    below = surely_below(card, fail_under) if fail_under else False
     say(card.line() if as_json else summary(load_report(folders, probes, card), width=_width()))
     return exit_code([card], [folder.run() for folder in folders], False, below)
 
@@ -114,7 +117,8 @@ def render_stage(runs: Sequence[Path], out: Path | None, extra: Iterable[Path]) 
             if not folder.has(name):
                 raise Mistake(f"{folder.path / name}: this file is missing; make it with `prober judge` and `score`.")
     card = folders[0].scorecard() if len(folders) == 1 else score_folders(folders, probes)
-    return write_reports(out or folders[0].path, load_report(folders, probes, card))
+    root = folders[0].path if out is None else RunFolder.create_plain(out).path
+    return write_reports(root, load_report(folders, probes, card))
 
 
 def write_reports(root: Path, report: Report) -> tuple[Path, ...]:
@@ -228,16 +232,24 @@ def _check_threshold(what: str | None, prepared: Sequence[Prepared]) -> None:
 
     name, _, level = what.partition("=")
     models = [parse_model(text, Path("model.yaml")) for text in prepared[0].models]
+    books = [model for model in models if isinstance(model, MaturityModel)]
     known = {
         id_
-        for model in models
-        if isinstance(model, MaturityModel)
-        for id_ in [*(one.id for one in model.criteria), *(one.id for one in model.blocks)]
+        for model in books
+        for id_ in [
+            *(one.id for one in model.criteria),
+            *(one.id for one in model.blocks),
+            *(one.id.rpartition(".")[0] for one in model.criteria if one.block == WORKFLOWS),
+        ]
     }
-    if name not in known or level not in ("L1", "L2", "L3", "L4"):
-        raise Mistake(
-            f"--fail-under {what}: say a criterion or block of the rule book and a level, for example S8.STD.1=L2."
-        )
+    if not books:
+        raise Mistake("--fail-under: this rule book is a profile and has no levels; give one with levels by --model.")
+    if level not in ("L1", "L2", "L3", "L4"):
+        raise Mistake(f"--fail-under {what}: say a criterion, workflow or block and a level, for example S8.STD.1=L2.")
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else "see `prober coverage`."
+        raise Mistake(f"--fail-under {what}: the rule book has no criterion, workflow or block called {name}; {hint}")
 
 
 def _default_folder(prepared: Sequence[Prepared], clock: Clock) -> Path:

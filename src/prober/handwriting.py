@@ -1,0 +1,277 @@
+"""Reads the YAML that people write by hand, and says in one sentence what is wrong with it: file, line and remedy."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from prober.mistake import Mistake
+
+N = TypeVar("N", bound=BaseModel)
+LARGEST_FILE = 4 * 2**20
+"""Bytes: a larger file was not written by a person for prober."""
+DEEPEST = 60
+"""Levels of nesting in a file. Composing goes as deep on the C stack, which ends the process when it overflows."""
+
+
+def load_yaml(path: Path, noun: type[N]) -> N:
+    """A YAML file as a noun. Raises Mistake naming file, line and remedy for the first thing that is wrong."""
+    value, lines = parse(read_text(path), path)
+    try:
+        return noun.model_validate(value)
+    except ValidationError as error:
+        names = [field.alias or name for name, field in noun.model_fields.items()]
+        raise Mistake(explain(error, path, lines, names)) from error
+
+
+def line_of(path: Path, *place: str | int) -> int:
+    """The line on which this place of a YAML file begins (1 if it has none): for messages about what it says."""
+    return parse(read_text(path), path)[1].get(place, 1)
+
+
+def read_text(path: Path) -> str:
+    """A text file that a person wrote, its line ends as newlines. Raises Mistake naming file and remedy."""
+    try:
+        if path.is_dir():
+            raise Mistake(f"{path}: this is a folder; name a file.")
+        with path.open("rb") as file:
+            # A device or a pipe has no size, so what is read is bounded instead.
+            content = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError as error:
+        raise Mistake(f"{path}: there is no such file; check the path.") from error
+    except OSError as error:
+        raise Mistake(f"{path}: this file cannot be read ({error.strerror}); check its permissions.") from error
+    if len(content) > LARGEST_FILE:
+        raise Mistake(f"{path}: this file is larger than {LARGEST_FILE} bytes; it was not written for prober.")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise Mistake(f"{path}:{line}: this is not UTF-8 text; save the file as UTF-8.") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+# Composing in C is several times faster; where PyYAML was built without it, the result is the same.
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Base):  # type: ignore[misc]
+    """Safe YAML in which an unquoted date stays text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+class _Wrong(Exception):
+    """Something that prober does not take although it is YAML: where it stands and what to do."""
+
+    def __init__(self, node: Any, words: str) -> None:
+        super().__init__(words)
+        self.line = node.start_mark.line + 1
+
+
+def parse(text: str, path: Path) -> tuple[Any, dict[tuple[Any, ...], int]]:
+    """The YAML value, and the line of each place in it. Aliases, repeated keys and deep nesting are refused.
+
+    They are looked for before anything is built: a small file could otherwise expand without end.
+    """
+    lines: dict[tuple[Any, ...], int] = {}
+    try:
+        _check_shape(text)
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                return None, lines
+            _note_lines(node, (), lines)
+            return loader.construct_document(node), lines
+        finally:
+            loader.dispose()
+    except _Wrong as wrong:
+        raise Mistake(f"{path}:{wrong.line}: {wrong}.") from wrong
+    except yaml.MarkedYAMLError as error:
+        line, words = _plain_words(error, text)
+        raise Mistake(f"{path}:{line}: {words}.") from error
+    except yaml.reader.ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        raise Mistake(f"{path}:{line}: a control character stands here; remove it.") from error
+    except ValueError as error:
+        raise Mistake(f"{path}:1: a number in this file cannot be read as one; put quotes around it.") from error
+
+
+def _check_shape(text: str) -> None:
+    loader = _Loader(text)
+    depth = documents = 0
+    try:
+        while loader.check_event():
+            event = loader.get_event()
+            if isinstance(event, yaml.AliasEvent):
+                raise _Wrong(event, "aliases are not allowed here; write the value out")
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    raise _Wrong(event, "a second document begins here; keep one document in a file")
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > DEEPEST:
+                    raise _Wrong(event, f"this is nested more than {DEEPEST} levels deep; write it flatter")
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+    finally:
+        loader.dispose()
+
+
+def _note_lines(node: Any, place: tuple[Any, ...], lines: dict[tuple[Any, ...], int]) -> None:
+    lines[place] = node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        keys: set[str] = set()
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise _Wrong(key, "a name is one word, not a list or a mapping; write `name: value`")
+            if key.value in keys:
+                raise _Wrong(key, f"`{key.value}` stands twice; remove one of them")
+            keys.add(key.value)
+            inner = (*place, key.value)
+            _note_lines(value, inner, lines)
+            lines[inner] = key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            _note_lines(value, (*place, index), lines)
+
+
+_TAB = "a tab stands here; indent with blanks"
+_MISALIGNED = "this line does not fit the lines above it; check its indentation and its quotes"
+_YAML_WORDS: tuple[tuple[str, str], ...] = (
+    (
+        "mapping values are not allowed",
+        "a colon cannot stand here; put quotes around the text, or check the indentation",
+    ),
+    ("unexpected end of stream", "a quote that opens here is never closed; close it"),
+    ("expected ',' or", "a bracket that opens here is not closed, or a comma is missing; mend it"),
+    ("expected node content", "a bracket that opens here is not closed, or a value is missing; mend it"),
+    ("constructor for the tag", "tags (words that begin with !) are not allowed here; remove it"),
+    ("undefined tag handle", "tags (words that begin with !) are not allowed here; remove it"),
+    ("tab character", _TAB),
+    ("did not find expected key", _MISALIGNED),
+    ("document start", _MISALIGNED),
+    ("'-' indicator", _MISALIGNED),
+    ("block end", _MISALIGNED),
+    ("block sequence entries are not allowed", "a list item cannot stand here; begin it on a line of its own"),
+    ("could not find expected ':'", "a colon is missing here; write `name: value`"),
+)
+"""What PyYAML says, and what a person does about it."""
+
+
+def _plain_words(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str]:
+    problem, mark = str(error.problem), error.problem_mark or error.context_mark
+    words = next((plain for said, plain in _YAML_WORDS if said in problem), None)
+    if words is not None and "opens here" in words:
+        mark = error.context_mark or mark
+    line = mark.line + 1 if mark is not None else 1
+    if "cannot start any token" in problem and mark is not None:
+        there = text[mark.index : mark.index + 1]
+        return line, _TAB if there == "\t" else f"a value cannot begin with {there}; put quotes around it"
+    return line, words or f"this is not valid YAML: {problem}; mend this line"
+
+
+_PATTERN_WORDS: Mapping[str, str] = {
+    "^[A-Z]{2}$": "write two capital letters, for example US",
+    "^env:[A-Za-z_][A-Za-z0-9_]*$": "name an environment variable, for example env:PROBER_TOKEN, never a token",
+    "^[0-9a-f]{64}$": "write a SHA-256 as 64 small hex digits, as sha256sum prints it",
+    r"^[0-9]+\.[0-9]+\.[0-9]+$": "write three numbers in quotes, for example '1.0.0'",
+    "^[a-z][a-z0-9_]*$": "write small letters, digits and underscores, for example our_rules",
+    r"^[0-9]+/[1-9][0-9]*$": "write a fraction, for example 95/100",
+    r"^[A-Z0-9.]+/L[1-4]/[a-z0-9_]+$": "write criterion, level and a word, for example S8.STD.2/L3/jwks",
+    r"^S8\.[A-Z0-9.]+$|^[A-Z][A-Z0-9.]+$": "write capital letters, digits and dots, for example OUR.STD.1",
+    r"^S8\.GATE\.[1-8]$": "a gate is one of S8.GATE.1 to S8.GATE.8",
+}
+_TYPE_WORDS: Mapping[str, str] = {
+    "tuple_type": "write a list, each item on a line that begins with `- `",
+    "list_type": "write a list, each item on a line that begins with `- `",
+    "dict_type": "write `name: value` lines",
+    "model_type": "write `name: value` lines",
+    "model_attributes_type": "write `name: value` lines",
+    "int_type": "write a whole number",
+    "int_parsing": "write a whole number",
+    "int_from_float": "write a whole number",
+    "bool_type": "write true or false",
+    "bool_parsing": "write true or false",
+    "too_short": "name at least one",
+    "union_tag_not_found": "say `kind: maturity` (levels) or `kind: profile` (counts)",
+    "union_tag_invalid": "say `kind: maturity` (levels) or `kind: profile` (counts)",
+}
+_SECRETS = frozenset({"bearer"})
+"""Places where somebody may have written a secret: what stands there is never shown."""
+
+
+def explain(error: ValidationError, path: Path, lines: Mapping[tuple[Any, ...], int], known: Iterable[str] = ()) -> str:
+    """One sentence about the first mistake, in the order of the file."""
+
+    def line(place: tuple[Any, ...]) -> int:
+        where = tuple(str(part) if not isinstance(part, int) else part for part in place)
+        while where and where not in lines:
+            where = where[:-1]
+        return lines.get(where, 1)
+
+    def clean(place: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(part for part in place if part not in ("maturity", "profile", "[key]"))
+
+    problems = sorted(error.errors(include_url=False), key=lambda one: line(clean(one["loc"])))
+    first = problems[0]
+    place = clean(first["loc"])
+    name = ".".join(str(part) for part in place)
+    kind, given = first["type"], first.get("input")
+    if kind.startswith("union_tag"):
+        return f"{path}:{line(('kind',))}: {_TYPE_WORDS[kind]}."
+    if not place:
+        return f"{path}:1: {_whole_file(given, first)}."
+    if kind == "missing":
+        text = f"`{name}` is missing; add it"
+    elif kind == "extra_forbidden":
+        near = difflib.get_close_matches(str(place[-1]), known, n=1) if len(place) == 1 else []
+        text = f"`{name}` is not known here; " + (f"did you mean `{near[0]}`?" if near else "remove it.")
+        return f"{path}:{line(place)}: {text}"
+    elif kind in ("value_error", "assertion_error"):
+        text = str(first["msg"]).removeprefix("Value error, ").rstrip(".")
+    elif given is None:
+        text = f"`{name}` is empty; fill it in or remove the line"
+    else:
+        shown = isinstance(given, str | int | float) and len(str(given)) <= 60 and place[-1] not in _SECRETS
+        text = f"`{name}` is not right{f' (it is {given!r})' if shown else ''}; {_remedy(first)}"
+    return f"{path}:{line(place)}: {text}."
+
+
+def _whole_file(given: object, first: Any) -> str:
+    if given is None:
+        return "this file is empty; fill it in"
+    if not isinstance(given, dict):
+        return "this file does not begin with `name: value` lines; write them"
+    return str(first["msg"]).removeprefix("Value error, ").rstrip(".")
+
+
+def _remedy(first: Any) -> str:
+    kind, given, context = first["type"], first.get("input"), first.get("ctx") or {}
+    if kind == "string_type" and isinstance(given, bool):
+        return "a bare yes, no, on, off, true or false is no word in YAML, so put quotes around it"
+    if kind == "string_type" and isinstance(given, int | float):
+        return "put quotes around it"
+    if kind == "string_type":
+        return "write one text"
+    if kind == "literal_error":
+        return f"write {context['expected']}"
+    if kind == "string_pattern_mismatch" and context["pattern"] in _PATTERN_WORDS:
+        return _PATTERN_WORDS[context["pattern"]]
+    if kind == "greater_than_equal":
+        return f"write {context['ge']} or more"
+    if kind == "less_than_equal":
+        return f"write {context['le']} or less"
+    if kind in _TYPE_WORDS:
+        return _TYPE_WORDS[kind]
+    message = str(first["msg"]).rstrip(".")
+    return f"{message[0].lower()}{message[1:]}"
