@@ -198,7 +198,7 @@ class Door:
             outcome = refusal
             self.refused += 1
         else:
-            self._spend(observation)
+            self._spend(ask, observation)
             begun = self._clock.monotonic_us()
             task = asyncio.create_task(self._through_gate(ask, observation, id))
             left = (self._settings.deadline_us - begun) / 1_000_000
@@ -282,7 +282,8 @@ class Door:
             message = "No job is started, because the journal of jobs outside the run folder cannot be written."
             return Failure(reason="needs_jobs", kind="journal", message=message)
         if not self._has_budget(ask, observation):
-            self.ended_by = self.ended_by or "budget"
+            if not _unplanned(ask):
+                self.ended_by = self.ended_by or "budget"
             return Failure(reason="budget", kind="budget", message="The budget of requests is used up.")
         return None
 
@@ -329,21 +330,21 @@ class Door:
             return Failure(reason="needs_authorization", kind="scope", message=message)
         return None
 
-    def _spend(self, observation: Observation[Any]) -> None:
+    def _spend(self, ask: Ask, observation: Observation[Any]) -> None:
         self.sent += 1
-        self._spent[observation.name] = self._spent.get(observation.name, 0) + 1
+        if not _unplanned(ask):
+            self._spent[observation.name] = self._spent.get(observation.name, 0) + 1
 
     def _has_budget(self, ask: Ask, observation: Observation[Any]) -> bool:
-        """What was allotted, then (for repeats and redirects, which nobody planned) what nobody was allotted."""
+        """A planned request has what was allotted; repeats and redirects have what nobody was allotted."""
         if observation is clean_up:
             return True
-        if self._spent.get(observation.name, 0) < self._settings.allotted.get(observation.name, 0):
-            return True
+        if not _unplanned(ask):
+            return self._spent.get(observation.name, 0) < self._settings.allotted.get(observation.name, 0)
         reserved = sum(
             max(0, allotted - self._spent.get(name, 0)) for name, allotted in self._settings.allotted.items()
         )
-        unplanned = ask.attempt > 1 or ask.label.rpartition(">")[1] == ">"
-        return unplanned and self.sent + reserved < self.facts.budget
+        return self.sent + reserved < self.facts.budget
 
     def _target(self, ask: Ask) -> str:
         if ask.absolute is not None:
@@ -593,6 +594,11 @@ def _cancel(tasks: Iterable["asyncio.Task[Any]"]) -> None:
         task.cancel()
 
 
+def _unplanned(ask: Ask) -> bool:
+    """True for a repeat and for a hop after a redirect."""
+    return ask.attempt > 1 or ask.label.rpartition(">")[1] == ">"
+
+
 def _lost_race(ask: Ask, failure: NetworkFailure) -> bool:
     """True if a kept connection was closed by the server just as a GET went out on it (RFC 9112 section 9.3.1).
 
@@ -636,8 +642,8 @@ def _without_body(answer: Streamed) -> Answer:
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = parts.port
     except ValueError:
         return ("", None, None)
