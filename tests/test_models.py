@@ -8,26 +8,11 @@ from typing import Literal
 
 import pytest
 
-from prober.library import parse_model, shipped_models
+from prober.library import load_probes, parse_model, shipped_models
 from prober.nouns.model import Attested, CapabilityProfile, Criterion, MaturityModel, Requirement, Rule
 from prober.nouns.provider import ProviderFacts
 
-FIRST_PROBES_TEXT = """
-    tls_modern certificate_valid old_tls_refused plain_http_refused capability_statement_served
-    fhir_version_supported statement_sound statement_strict_json software_named implementation_url_matches
-    statement_specific smart_declared us_core_declared versions_listed smart_configuration_served
-    smart_required_fields smart_urls_absolute pkce_s256_only smart_capabilities_known smart_app_launch_sets
-    g10_capabilities_complete smart_asymmetric_fields jwks_published openid_configuration_matches
-    granular_scopes_declared smart_agrees_with_statement smart_endpoints_answer discovery_open_to_browsers
-    patient_data_protected garbage_bearer_refused unknown_type_refused ghost_id_not_found strict_search_refused
-    errors_explained throttling_explained answers_promptly patient_read patient_search_by_id patient_search_paging
-    patient_version_headers patient_count_summary declared_interactions_shown declared_operations_shown
-    bulk_export_declared bulk_kick_off_accepted bulk_status_reported bulk_manifest_sound bulk_errors_empty
-    bulk_files_sound bulk_counts_match bulk_export_not_empty bulk_files_protected bulk_job_deleted
-    bulk_kick_off_protected
-"""
-FIRST_PROBES = frozenset(FIRST_PROBES_TEXT.split())
-"""The probes of the first floor. They stand here until the folders hold them all."""
+PROBES = frozenset(load_probes())
 
 # Id after "S8.", weight, standing, modes, freshness. Standing: pre(condition), core, ext(ension), or - for neither.
 MATRIX = """
@@ -89,7 +74,7 @@ def proposal() -> MaturityModel:
 def known_probes() -> frozenset[str]:
     """The folders, once they hold at least the first floor."""
     folders = frozenset(sheet.parent.name for sheet in Path(__file__).parents[1].glob("probes/*/*/probe.yaml"))
-    return folders if folders >= FIRST_PROBES else FIRST_PROBES
+    return folders if folders >= PROBES else PROBES
 
 
 def requirements(model: MaturityModel) -> Iterator[tuple[Criterion, int, Requirement]]:

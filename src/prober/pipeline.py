@@ -215,7 +215,9 @@ async def collect(
     run_id = new_run_id(clock)
     key = clock.random_bytes(32)
     redactor = Redactor(key, synthetic=decision.synthetic, secrets=[prepared.token] if prepared.token else [])
-    redactor.keep_base(prepared.base)
+    for kept in {prepared.base, "http" + prepared.base.removeprefix("https").removeprefix("http")}:
+        # The probe of plain http asks at the same address in clear.
+        redactor.keep_base(kept)
     provider = options.provider
     patients = provider.test_patients if provider else ()
     groups = provider.groups if provider else ()

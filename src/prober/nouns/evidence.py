@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import Field
 
@@ -107,6 +107,12 @@ class Exchange(Noun):
         """`resourceType` of the body if it is a JSON object that has one as text."""
         kind = self.document.get("resourceType") if isinstance(self.document, dict) else None
         return kind if isinstance(kind, str) else None
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> "Exchange":
+        """A copy with changes; what was parsed of the old body is not carried over."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy.__dict__.pop("document", None)
+        return copy
 
     def cite(self, pointer: str = "") -> Citation:
         """A citation of this exchange: a JSON pointer into its body, or ``#header-name``."""
