@@ -1,0 +1,23 @@
+"""Does the server say that a record is not there when it is not there?"""
+
+from prober.api import Exchange, Seen, Verdict, absent, present, probe, unknown
+from prober.observations import explained, ghost_answer
+
+
+@probe(ghost_answer)
+def judge(seen: Seen[Exchange]) -> Verdict:
+    answer = seen.value
+    status = answer.status or 0
+    values = {"status": status, "explained": explained(answer)}
+    if status in (404, 410):
+        message = f"The server says that a patient who does not exist is not there (status {status})."
+        return present(message, answer.cite(), values=values)
+    if 200 <= status < 300:
+        what = "an OperationOutcome" if explained(answer) else "something"
+        message = f"Asked for a patient who does not exist, the server answers with {what} under status {status}."
+        return absent(message, answer.cite(), values=values)
+    if 400 <= status < 500 or status == 501:
+        message = f"The server refuses a patient who does not exist with status {status} instead of 404."
+        return absent(message, answer.cite(), values=values)
+    message = f"The server neither answers nor refuses a patient who does not exist (status {status})."
+    return unknown("no_data", message, answer.cite(), values=values)

@@ -1,0 +1,20 @@
+"""Does the server refuse an unknown search parameter when it is asked to be strict?"""
+
+from prober.api import Exchange, Seen, Verdict, absent, present, probe, unknown
+from prober.observations import explained, strict_search_answer
+
+
+@probe(strict_search_answer)
+def judge(seen: Seen[Exchange]) -> Verdict:
+    answer = seen.value
+    status = answer.status or 0
+    values = {"status": status, "explained": explained(answer)}
+    if status in (400, 422):
+        how = "and explains itself" if explained(answer) else "but does not explain itself"
+        message = f"Asked to be strict, the server refuses an unknown search parameter {how} (status {status})."
+        return present(message, answer.cite(), values=values)
+    if 200 <= status < 300:
+        message = "The server ignores an unknown search parameter although it was asked to be strict."
+        return absent(message, answer.cite(), values=values)
+    message = f"The strict search was answered with status {status}, which says nothing about the parameter."
+    return unknown("no_data", message, answer.cite(), values=values)
