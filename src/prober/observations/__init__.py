@@ -32,6 +32,7 @@ from prober.observations.bulk_export import (
     finished_export,
     kick_off,
     status_address,
+    still_running,
     untold_file,
 )
 from prober.observations.capability_statement import (
@@ -139,6 +140,7 @@ __all__ = [
     "smart_answer",
     "smart_configuration",
     "status_address",
+    "still_running",
     "strict_search_answer",
     "text",
     "told",

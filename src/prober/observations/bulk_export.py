@@ -174,8 +174,10 @@ async def kick_off(session: Session, scope: ExportScope, *, bearer: Bearer = "ru
     """Ask for this export. Ends the observation on no answer, a request to rest, or a fault of the server."""
     template = _KICK_OFFS[scope.level]
     if scope.group:
-        return await session.kick_off(template, bearer=bearer, label=label, group=scope.group)
-    return await session.kick_off(template, bearer=bearer, label=label)
+        answer = await session.kick_off(template, bearer=bearer, label=label, group=scope.group)
+    else:
+        answer = await session.kick_off(template, bearer=bearer, label=label)
+    return answer if answer.status in (401, 403) else told(session, answer)
 
 
 def status_address(session: Session, answer: Exchange) -> str | None:
