@@ -116,16 +116,17 @@ def prepare(options: Options, clock: Clock) -> Prepared:
         discovery_only=options.depth == "discovery",
     )
     decision = decide(wish, clock.utc())
-    probes = load_probes(options.probes)
-    models, digests = load_models(options.model, probes)
+    resolve = read_resolve(options.resolve)
     if options.ca_file is not None:
         _check_ca(options.ca_file)
     if options.custodian is not None:
         check_place(options.custodian, "--custodian")
+    probes = load_probes(options.probes)
+    models, digests = load_models(options.model, probes)
     if options.only is not None:
         probes = {id_: one for id_, one in probes.items() if id_ in options.only}
     plan = make_plan(probes, decision, options)
-    return Prepared(options, base, decision, plan, probes, models, digests, token, read_resolve(options.resolve))
+    return Prepared(options, base, decision, plan, probes, models, digests, token, resolve)
 
 
 def load_models(extra: Path | None, probes: Mapping[str, LoadedProbe]) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -246,7 +247,8 @@ async def collect(
         deadline_us=clock.monotonic_us() + _seconds(plan, decision.note, clock) * 1_000_000,
         heights={one.observation: one.height for one in plan.observations},
         allotted={one.observation: one.requests for one in plan.observations if one.granted},
-        limits=Limits(total_seconds=min(60.0, float(plan.deadline_seconds))),
+        # One answer that drips without end must not use up the time of all others.
+        limits=Limits(total_seconds=min(60.0, plan.deadline_seconds / 2)),
         token=prepared.token,
         user_agent=agent,
         hosts=decision.hosts,

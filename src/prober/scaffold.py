@@ -14,7 +14,13 @@ from prober.observations import CapabilityStatement, capability_statement
 @probe(capability_statement)
 def judge(seen: Seen[CapabilityStatement]) -> Verdict:
     statement = seen.value
-    raise NotImplementedError("Say here what was seen: return present(...) or absent(...) with what proves it.")
+    # FILL IN the question in line 1, what is seen, and what that means. A probe that asks whether the statement says
+    # when it was published would go on:
+    #
+    # if isinstance(statement.json.get("date"), str):
+    #     return present("The CapabilityStatement says when it was published.", statement.cite("/date"))
+    # return absent("The CapabilityStatement does not say when it was published.", statement.cite())
+    raise NotImplementedError
 '''
 
 _SHEET = """title: FILL IN a question that ends in a question mark
@@ -23,12 +29,12 @@ why: FILL IN why anybody should care.
 how: FILL IN what is asked.
 counts: FILL IN what makes it present, and what makes it absent.
 risk: FILL IN what happens to people when it is absent.
-basis: demonstrated   # or declared
+basis: declared   # declared (the server says so) or demonstrated (the server does so)
 citations:
   - guide: hl7.fhir.r4.core
     version: 4.0.1
-    section: FILL IN
-    url: "https://hl7.org/fhir/R4/http.html"
+    section: FILL IN the section that asks for it
+    url: "https://hl7.org/fhir/R4/capabilitystatement.html"
     strength: MUST   # MUST, SHOULD, MAY or ours
 remediation:
   effort: low   # low, medium or high
@@ -37,11 +43,12 @@ who_acts: vendor   # provider, vendor or network
 lifecycle: experimental
 """
 
-_CASES = """# A remembered server, at most a few changes, the expected outcome.
+_CASES = """# A remembered server, at most a few changes, the expected outcome. `prober check` runs them all.
 - {fixture: leader, expect: present}
 - fixture: leader
   expect: absent
-  change: {metadata: {body: {FILL: IN}}}
+  # A JSON merge patch of the answer; null removes a member, for example {date: null}.
+  change: {metadata: {body: {FILL IN: null}}}
 - fixture: leader
   expect: unknown
   reason: timed_out
