@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from prober.nouns.evidence import Exchange, Timings, Transport
-from prober.nouns.scorecard import Counts, CriterionScore, Interval
+from prober.nouns.evidence import Exchange
+from prober.nouns.scorecard import Counts, Interval
 from prober.render import charts, words
 from prober.render.disclaimer import DISCLAIMER, claims, disclaimed
 from prober.render.report import Report
-from prober.render.view import GateView, View, below
+from prober.render.view import View
 from prober.render.visible import excerpt, shortened, visible, visible_lines
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST_BODY = 1024
 """Bytes of a body that the page shows."""
-MOST_LINK, MOST_HEADER = 90, 500
+MOST_HEADER = 500
 """Characters."""
 MOST_CLAIMS = 6
 """Refuted claims before the reader has to open the rest."""
@@ -75,7 +75,7 @@ def page(report: Report) -> str:
         head = _rendered("head.html", view=view, disclaimer=DISCLAIMER)
     style = _style()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return _rendered(
+    whole = _rendered(
         "page.html",
         head=head,
         sections=sections,
@@ -83,6 +83,7 @@ def page(report: Report) -> str:
         style_hash=_trusted(f"sha256-{digest}"),
         patterns=_trusted(charts.PATTERNS),
     )
+    return str(whole)
 
 
 def _rendered(template: str, **given: object) -> Markup:
@@ -123,7 +124,6 @@ def _room() -> "Environment":
         keep_trailing_newline=True,
         finalize=_harmless,
     )
-    room.filters["short"] = _short
     room.globals.update(
         words=words,
         most_claims=MOST_CLAIMS,
@@ -134,22 +134,21 @@ def _room() -> "Environment":
         permits=words.permits,
         requests=words.requests,
         ending=words.ending,
-        below=below,
-        span=_span,
-        held=_held,
-        gates_tested=_gates_tested,
+        span=words.span,
+        held=words.held,
+        gates_tested=words.gates_tested,
         swatch=lambda style: _trusted(charts.swatch(style)),
         counts_bar=_counts_bar,
         points_bar=_points_bar,
         coverage_bar=_coverage_bar,
         coverage_style=COVERAGE_STYLE,
-        ladder=lambda level: _trusted(charts.ladder(level, _span(level) or "Does not apply")),
-        timing=_timing,
-        transport=_transport,
-        certificate=_certificate,
+        ladder=lambda level: _trusted(charts.ladder(level, words.span(level) or "Does not apply")),
+        timing=words.timing,
+        transport=words.transport,
+        certificate=words.certificate,
         header_lines=_header_lines,
         body=_body,
-        body_words=_body_words,
+        body_words=lambda exchange: words.body_kept(exchange, MOST_BODY),
         request_body=lambda exchange: _preformatted(visible_lines(exchange.request_body[:MOST_BODY])),
     )
     return room
@@ -163,10 +162,6 @@ def _style() -> str:
 def _harmless(value: object) -> object:
     """Every string that a template prints passes here; what is Markup was made harmless where it was made."""
     return shortened(visible(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _short(text: str) -> str:
-    return shortened(visible(text), MOST_LINK)
 
 
 def _preformatted(text: str) -> Markup:
@@ -190,41 +185,6 @@ def _coverage_bar(coverage: dict[str, int]) -> Markup:
     return _trusted(charts.stacked(parts, f"{words.coverage_text(coverage)}"))
 
 
-def _span(level: Interval | None) -> str:
-    if level is None:
-        return ""
-    if level.low == level.high:
-        return f"level {level.low}"
-    return f"level {level.low} to {level.high}"
-
-
-def _held(score: CriterionScore) -> str:
-    if score.level is None or score.state == "?":
-        return "not shown"
-    return "held" if score.level.low >= 3 else "not held" if score.level.high == 0 else "not shown"
-
-
-def _gates_tested(gates: tuple[GateView, ...]) -> str:
-    untested = sum(one.score.state == "untested" for one in gates)
-    return f"{len(gates) - untested} of {len(gates)} could be looked at; one that could not be tested is not passed."
-
-
-def _timing(timings: Timings) -> str:
-    phases = [("first byte", timings.first_byte), ("connect", timings.connect), ("TLS", timings.tls)]
-    told = [f"{name} {words.milliseconds(value)}" for name, value in phases if value is not None]
-    return f"{words.milliseconds(timings.total)}{f' ({words.listed(tuple(told))})' if told else ''}"
-
-
-def _transport(transport: Transport) -> str:
-    parts = (transport.address, transport.http_version, transport.tls_version, transport.cipher)
-    return ", ".join(part for part in parts if part)
-
-
-def _certificate(transport: Transport) -> str:
-    issuer = transport.certificate_issuer or "an unnamed authority"
-    return f"{transport.certificate_subject}, issued by {issuer}, valid until {transport.certificate_not_after}"
-
-
 def _header_lines(headers: tuple[tuple[str, str], ...]) -> Markup:
     lines = (f"{visible(name)}: {shortened(visible(value), MOST_HEADER)}" for name, value in headers)
     return _preformatted("\n".join(lines))
@@ -232,11 +192,3 @@ def _header_lines(headers: tuple[tuple[str, str], ...]) -> Markup:
 
 def _body(exchange: Exchange) -> Markup:
     return _preformatted(excerpt(exchange.content, MOST_BODY))
-
-
-def _body_words(exchange: Exchange) -> str:
-    size = len(exchange.content)
-    kept = f"Body, {size} bytes" if size <= MOST_BODY else f"Body, the first {MOST_BODY} of {size} bytes"
-    reduced = f", reduced in flight by {exchange.reduced}" if exchange.reduced else ""
-    cut = ", cut off by prober at its limit" if exchange.truncated else ""
-    return f"{kept}{reduced}{cut}."

@@ -1,9 +1,392 @@
-"""The report as Markdown."""
+"""The report as Markdown, for repositories and tickets: the same statements as on the HTML page."""
 
-from prober.render.report import Report
-from prober.render.terminal import summary
+import re
+from collections.abc import Iterable, Sequence
+
+from prober.nouns.evidence import Exchange
+from prober.nouns.scorecard import Counts
+from prober.render import words
+from prober.render.disclaimer import DISCLAIMER, claims, disclaimed
+from prober.render.report import Report, Subject
+from prober.render.view import CriterionView, Evidence, FindingView, FixView, Proof, Shown, Unknown, View
+from prober.render.visible import excerpt, shortened, visible
+
+MOST_BODY = 1024
+"""Bytes of a body that are shown."""
+MOST_HEADER = 500
+"""Characters."""
+_SPECIAL = re.compile(r"[\\`*_{}\[\]#|~$]")
+_AUTOLINK = (("://", "&#58;//"), ("www.", "www&#46;"))
+COUNTED = ("asked", "shown", "refuted", "untested", "not_permitted", "not_applicable")
 
 
 def page(report: Report) -> str:
-    """The report as Markdown."""
-    return f"```\n{summary(report, 100)}\n```\n"
+    """The report as Markdown, the same bytes for the same report."""
+    view = View(report)
+    blocks = [_head(view), _short(view)]
+    if view.card.profile:
+        blocks += [_gap(view), _fixes(view)]
+    blocks.append(_untested(view))
+    if view.card.maturity:
+        blocks.append(_proposal(view))
+    blocks += [_findings(view), _asked(view), *(_evidence(part, view) for part in view.evidence)]
+    return "\n\n".join("\n".join(_guarded(block)) for block in blocks) + "\n"
+
+
+def plain(text: str) -> str:
+    """Text as it is: nothing in it is markup, HTML or a link, and it stays on one line."""
+    safe = shortened(visible(text)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    safe = _SPECIAL.sub(lambda hit: f"\\{hit.group()}", safe)
+    for found, instead in _AUTOLINK:
+        safe = safe.replace(found, instead)
+    return safe
+
+
+def code(text: str) -> str:
+    """Text as a code span that it cannot end by itself."""
+    inner = shortened(visible(text), MOST_HEADER).replace("|", "\\|")
+    longest = max((len(hit) for hit in re.findall("`+", inner)), default=0)
+    fence = "`" * (longest + 1)
+    return f"{fence} {inner} {fence}" if longest else f"{fence}{inner}{fence}"
+
+
+def fenced(text: str) -> list[str]:
+    """Lines as a code block that they cannot end by themselves."""
+    longest = max((len(hit) for hit in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [f"{fence}text", text, fence]
+
+
+def _guarded(block: list[str]) -> list[str]:
+    """A block with the disclaimer below its heading, if its words need it."""
+    text = "\n".join(block).replace("\\", "")
+    return [block[0], "", f"> {DISCLAIMER}", *block[1:]] if claims(text) and not disclaimed(text) else block
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [f"| {' | '.join(head)} |", f"|{'|'.join(' --- ' for _ in head)}|"]
+    return ["", *lines, *(f"| {' | '.join(row)} |" for row in rows)]
+
+
+def _link(proof: Proof) -> str:
+    pointer = f" {code(proof.pointer)}" if proof.pointer else ""
+    if proof.anchor is None:
+        return f"exchange {plain(proof.exchange)}, {plain(proof.answer)}"
+    return f"[{plain(proof.request)}: {plain(proof.answer)}](#{proof.anchor}){pointer}"
+
+
+def _links(proofs: Iterable[Proof]) -> str:
+    return ", ".join(_link(one) for one in proofs)
+
+
+def _where(finding: FindingView, view: View) -> str:
+    return f" (at {plain(finding.subject)})" if view.several else ""
+
+
+def _finding_links(findings: Iterable[FindingView], view: View) -> str:
+    return ", ".join(f"[{plain(one.probe)}](#{one.anchor}){_where(one, view)}" for one in findings)
+
+
+def _head(view: View) -> list[str]:
+    return ["# FHIR capability report", "", *(f"**{plain(one.run.subject)}**" for one in view.report.subjects)]
+
+
+def _short(view: View) -> list[str]:
+    block = ["## In short"]
+    for subject in view.report.subjects:
+        block += ["", *_whom(subject, view)]
+    block.append(f"- As of: {plain(view.card.as_of)}")
+    profile = view.card.profile
+    if profile is None:
+        return [*block, "", "This scorecard holds no capability profile."]
+    head = ("Family", "Asked", "Shown", "Refuted", "Not tested", "Not permitted", "Not applicable")
+    rows = [(plain(one.title), *_counts(one.counts)) for one in profile.families]
+    rows.append(("**Together**", *_counts(profile.counts)))
+    return [*block, "", f"**{plain(profile.headline)}**", "", words.WHAT_THE_WORDS_MEAN, *_table(head, rows)]
+
+
+def _whom(subject: Subject, view: View) -> list[str]:
+    run = subject.run
+    lines = [f"- FHIR base: {plain(run.subject)}"] if view.several else []
+    if subject.facts.organisation:
+        lines.append(f"- Provider: {plain(subject.facts.organisation)}")
+    lines += [
+        f"- Environment: {words.ENVIRONMENT[run.environment]}",
+        f"- Authorization: {plain(run.authorization.statement)}",
+        f"- Permits: {words.permits(run.permits)}",
+        f"- Requests: {words.requests(run)}",
+    ]
+    early = run.done is None or run.done.ending != "complete"
+    return [*lines, f"- Ended early: {words.ending(run)}"] if early else lines
+
+
+def _counts(counts: Counts) -> list[str]:
+    return [str(getattr(counts, name)) for name in COUNTED]
+
+
+def _gap(view: View) -> list[str]:
+    profile = view.card.profile
+    block = ["## Declared and shown", "", words.gap_sentence(profile.gap) if profile else ""]
+    if view.refuted_claims:
+        block += ["", "Declared, and not found so when it was tried:", ""]
+        block += [f"- {plain(one.claim)}{f': {_link(one.proof)}' if one.proof else ''}" for one in view.refuted_claims]
+    return block
+
+
+def _fixes(view: View) -> list[str]:
+    block = ["## To fix next", ""]
+    if not view.fixes:
+        return [*block, "Nothing that was tried was refuted, so there is nothing to fix that this run could see."]
+    block.append("What takes the least effort comes first. Nothing here says that anybody broke a rule.")
+    for position, one in enumerate(view.fixes, 1):
+        block += ["", *_fix(position, one)]
+    return block
+
+
+def _fix(position: int, one: FixView) -> list[str]:
+    lines = [
+        f"### {position}. {plain(one.question)}",
+        "",
+        f"- Seen: {plain(one.fix.what)}",
+        f"- To do: {plain(one.fix.fix)}",
+        f"- Who acts: {words.WHO[one.fix.who_acts]}. Effort: {one.fix.effort}.",
+    ]
+    if one.proofs:
+        lines.append(f"- Proof: {_links(one.proofs)}")
+    return [*lines, "", *fenced(visible(one.fix.curl))] if one.fix.curl else lines
+
+
+def _untested(view: View) -> list[str]:
+    block = ["## What could not be tested, and what would resolve it"]
+    block += _reasons(view.unknowns, view) if view.unknowns else ["", "Everything that was asked could be told."]
+    block += ["", "### Not permitted"]
+    none = ["", "Nothing was left out for want of a permit."]
+    block += _reasons(view.not_permitted, view) if view.not_permitted else none
+    block += ["", "### Not applicable"]
+    if not view.not_applicable:
+        return [*block, "", "Every question applied."]
+    rows = [
+        (f"[{plain(one.question)}](#{one.anchor}){_where(one, view)}", plain(one.message))
+        for one in view.not_applicable
+    ]
+    return [*block, *_table(("Question", "Why it does not apply"), rows)]
+
+
+def _reasons(unknowns: Sequence[Unknown], view: View) -> list[str]:
+    rows = [(str(one.count), one.meaning, plain(one.remedy), _finding_links(one.findings, view)) for one in unknowns]
+    return _table(("Things", "Why", "What would resolve it", "Findings"), rows)
+
+
+def _proposal(view: View) -> list[str]:
+    maturity = view.card.maturity
+    if maturity is None:
+        return []
+    label = f"Label: {plain(maturity.label)}." if maturity.label else words.NO_LABEL
+    block = [
+        "## What more a provider would have to show",
+        "",
+        f"> {plain(maturity.disclaimer)}",
+        "",
+        f"{label} Known of what counts: {words.coverage_text(maturity.coverage)}.",
+    ]
+    rows = [
+        (
+            plain(one.title),
+            words.interval(one.points),
+            words.interval(one.extension_points),
+            f"{one.known} of {one.applicable}",
+            words.floor(one.floor),
+        )
+        for one in maturity.blocks
+    ]
+    rows.append(("**Together**", words.interval(maturity.points), "", "", ""))
+    block += _table(("Block", "Points", "Extensions", "Known", "Floor"), rows)
+    if maturity.workflows:
+        block += _table(
+            ("Workflow", "Level"),
+            [(plain(one.title), f"{one.state} {words.span(one.level)}") for one in maturity.workflows],
+        )
+    if view.gates:
+        block += ["", "### Gates", "", words.gates_tested([one.score for one in view.gates])]
+        block += _table(
+            ("Gate", "State", "Why", "Proof"),
+            [
+                (
+                    f"{plain(one.score.title)} ({plain(one.score.id)})",
+                    one.state,
+                    plain(one.score.why),
+                    _links(one.proofs),
+                )
+                for one in view.gates
+            ],
+        )
+    if view.preconditions:
+        block += ["", "### Preconditions", ""]
+        block += [
+            f"- {plain(one.score.title)}: {words.held(one.score)}. {plain(one.why)}" for one in view.preconditions
+        ]
+    for part in view.blocks:
+        if part.criteria:
+            block += ["", f"### {plain(part.score.title)}"]
+            for one in part.criteria:
+                block += ["", *_criterion(one)]
+    return block
+
+
+def _criterion(one: CriterionView) -> list[str]:
+    score = one.score
+    kind = ", core" if score.core else ", extension" if score.extension else ""
+    lines = [f"#### {plain(score.title)} ({plain(score.id)}{kind})", ""]
+    if not score.applies:
+        return [*lines, f"Not applicable. {plain(one.why)}"]
+    lines.append(f"{plain(score.state)}, {words.span(score.level)}. {plain(one.why)}")
+    if score.next_step:
+        lines += ["", f"Next step. {plain(score.next_step)}"]
+    if one.requirements:
+        rows = [
+            (
+                f"{plain(item.score.text)} ({plain(item.score.id)})",
+                item.answer,
+                plain(item.score.why),
+                _links(item.proofs),
+            )
+            for item in one.requirements
+        ]
+        lines += _table(("Requirement", "Answer", "Why", "Proof"), rows)
+    return lines
+
+
+def _findings(view: View) -> list[str]:
+    block = ["## Every finding"]
+    for group in view.groups:
+        block += ["", f"### {plain(group.title)}"]
+        for one in group.findings:
+            block += ["", *_finding(one, view)]
+    return block
+
+
+def _finding(one: FindingView, view: View) -> list[str]:
+    lines = [
+        f'<a id="{one.anchor}"></a>',
+        "",
+        f"**{one.fate.capitalize()}.** {plain(one.question)}{_where(one, view)} {plain(one.message)}",
+    ]
+    if one.reason:
+        lines += ["", f"What would resolve it: {plain(words.REMEDY[one.reason])}"]
+    if one.proofs:
+        lines += ["", f"Seen in: {_links(one.proofs)}"]
+    if one.sheet:
+        rests = "; ".join(f"{item.guide} {item.version}, {item.section}" for item in one.sheet.citations)
+        lines += ["", f"Rests on: {plain(rests)}"]
+    if one.cells:
+        rows = [
+            (
+                plain(cell.claim),
+                "yes" if cell.declared else "no",
+                f"{cell.result}{f'. {cell.why}' if cell.why else ''}",
+                _link(cell.proof) if cell.proof else "",
+            )
+            for cell in one.cells
+        ]
+        lines += _table(("Claim", "Declared", "Result", "Proof"), rows)
+    return lines
+
+
+def _asked(view: View) -> list[str]:
+    block = ["## How it was asked"]
+    for subject in view.report.subjects:
+        run = subject.run
+        block += ["", *([f"### {plain(run.subject)}", ""] if view.several else [])]
+        block += [
+            f"- Run: {plain(run.id)}, {plain(run.started)} to {plain(run.ended or 'an unknown end')}",
+            f"- Requests: {words.requests(run)} The plan allowed at most {run.plan.most_requests}.",
+            f"- End: {words.ending(run)}",
+            f"- Depth and pace: {run.plan.depth}; {words.PACE[run.plan.pace]}; "
+            f"deadline {run.plan.deadline_seconds} seconds",
+            f"- Made with: prober {plain(run.tool.prober)}, Python {plain(run.tool.python)}, "
+            f"httpx {plain(run.tool.httpx)}, {plain(run.tool.openssl)}, {plain(run.tool.platform)}",
+        ]
+        if run.parent:
+            block.append(f"- Judged again from: {plain(run.parent)}")
+        left = view.not_done(subject)
+        if left:
+            rows = [(code(one.planned.observation), str(one.planned.requests), one.why) for one in left]
+            block += ["", "Planned, and not done:", *_table(("Observation", "Requests", "Why not"), rows)]
+        else:
+            block += ["", "Everything that was planned was done."]
+    models = [
+        (plain(model), plain(view.version_of(model)), code(digest))
+        for model, digest in sorted(view.card.models.items())
+    ]
+    return [*block, *_table(("Model", "Version", "SHA-256"), models)]
+
+
+def _evidence(part: Evidence, view: View) -> list[str]:
+    where = f" at {plain(part.subject.run.subject)}" if view.several else ""
+    block = [
+        f"## Evidence{where}",
+        "",
+        "Everything here was redacted before it was written to disk. Long bodies are cut after 1 KB.",
+    ]
+    for one in part.cited:
+        block += ["", *_exchange(one, view)]
+    if part.others:
+        rows = [
+            (
+                code(one.request),
+                plain(words.answer_of(one.exchange)),
+                code(one.exchange.observation),
+                code(one.exchange.id),
+            )
+            for one in part.others
+        ]
+        block += [
+            "",
+            "### Exchanges that no finding cites",
+            *_table(("Request", "Answer", "Asked by", "Exchange"), rows),
+        ]
+    return block
+
+
+def _exchange(one: Shown, view: View) -> list[str]:
+    exchange = one.exchange
+    lines = [
+        f'<a id="{one.anchor}"></a>',
+        "",
+        f"### {plain(one.request)}: {plain(words.answer_of(exchange))}",
+        "",
+        f"- Exchange {code(exchange.id)}, asked by {code(exchange.observation)}"
+        f"{f', {plain(exchange.label)}' if exchange.label else ''}",
+    ]
+    if exchange.started:
+        lines.append(f"- Sent {plain(exchange.started)}, took {words.timing(exchange.timings)}")
+    connection = words.transport(exchange.transport)
+    if connection:
+        lines.append(f"- Connection: {plain(connection)}")
+    if exchange.transport.certificate_subject:
+        lines.append(f"- Certificate: {plain(words.certificate(exchange.transport))}")
+    if exchange.failure:
+        lines.append(f"- No answer: {plain(exchange.failure.message)}")
+    if exchange.note:
+        lines.append(f"- Note: {plain(exchange.note)}")
+    lines.append(f"- Proves: {_finding_links(one.cited_by, view)}")
+    if exchange.content:
+        link = f" [The whole stored body]({one.blob})" if one.blob else ""
+        lines.append(f"- {words.body_kept(exchange, MOST_BODY)}{link}")
+    return [*lines, "", *fenced(_dialogue(one, exchange))]
+
+
+def _dialogue(one: Shown, exchange: Exchange) -> str:
+    """Request and answer as they would stand on the wire, redacted."""
+    lines = [visible(f"{exchange.method} {exchange.url}"), *_header_lines(exchange.request_headers)]
+    if exchange.request_body:
+        lines += ["", excerpt(exchange.request_body.encode("utf-8", "replace"), MOST_BODY)]
+    if exchange.status is not None:
+        lines += ["", str(exchange.status), *_header_lines(one.headers)]
+    if exchange.content:
+        lines += ["", excerpt(exchange.content, MOST_BODY)]
+    return "\n".join(lines)
+
+
+def _header_lines(headers: Iterable[tuple[str, str]]) -> list[str]:
+    return [f"{visible(name)}: {shortened(visible(value), MOST_HEADER)}" for name, value in headers]

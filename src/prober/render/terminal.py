@@ -10,7 +10,7 @@ from prober.nouns.scorecard import Counts
 from prober.nouns.sheet import Sheet
 from prober.render import words
 from prober.render.disclaimer import DISCLAIMER, claims, disclaimed
-from prober.render.report import Report
+from prober.render.report import Report, Subject
 from prober.render.view import FixView, Proof, Unknown, View
 from prober.render.visible import shortened, visible
 
@@ -45,7 +45,9 @@ class Asked(Protocol):
 def summary(report: Report, width: int) -> str:
     """The first page of a report as plain text, at most `width` columns where words and commands allow it."""
     view, lines = View(report), Lines(width)
-    blocks = [_whom(view, lines), _headline(view, lines), _gap(view, lines), _fixes(view, lines)]
+    blocks = [_whom(one, report.card.as_of, lines) for one in report.subjects]
+    blocks += [_headline(view, lines), _families(view, lines)]
+    blocks += [_gap(view, lines), _fixes(view, lines)]
     blocks.append(_unknown(view.unknowns, "What could not be tested, and what would resolve it", lines))
     blocks.append(
         _unknown(view.not_permitted, "What this run was not permitted to ask, and what would permit it", lines)
@@ -189,36 +191,39 @@ def _guarded(block: list[str], lines: Lines) -> list[str]:
     return [*block, *lines.text(DISCLAIMER)] if claims(text) and not disclaimed(text) else block
 
 
-def _whom(view: View, lines: Lines) -> list[str]:
-    block = []
-    for subject in view.report.subjects:
-        run = subject.run
-        pairs = [("FHIR base", run.subject)]
-        if subject.facts.organisation:
-            pairs.append(("Provider", subject.facts.organisation))
-        pairs += [
-            ("Environment", words.ENVIRONMENT[run.environment]),
-            ("Authorization", run.authorization.statement),
-            ("Permits", words.listed(run.permits, "none: public discovery only")),
-        ]
-        if run.done:
-            pairs.append(("Requests", f"{run.done.requests} of a budget of {run.plan.budget}"))
-        if run.done is None or run.done.ending != "complete":
-            pairs.append(("Ended", words.ENDING[run.done.ending] if run.done else words.NOT_ENDED))
-        block += lines.pairs(pairs)
-    return [*block, *lines.pairs([("As of        ", view.card.as_of)])]
+def _whom(subject: Subject, as_of: str, lines: Lines) -> list[str]:
+    run = subject.run
+    pairs = [("FHIR base", run.subject)]
+    if subject.facts.organisation:
+        pairs.append(("Provider", subject.facts.organisation))
+    pairs += [
+        ("Environment", words.ENVIRONMENT[run.environment]),
+        ("Authorization", run.authorization.statement),
+        ("Permits", words.listed(run.permits, "none: public discovery only")),
+        ("Requests", words.requests(run)),
+    ]
+    if run.done is None or run.done.ending != "complete":
+        pairs.append(("Ended early", words.ending(run)))
+    return lines.pairs([*pairs, ("As of", as_of)])
 
 
 def _headline(view: View, lines: Lines) -> list[str]:
     profile = view.card.profile
     if profile is None:
         return lines.text("This scorecard holds no capability profile.")
+    return lines.text(profile.headline)
+
+
+def _families(view: View, lines: Lines) -> list[str]:
+    profile = view.card.profile
+    if profile is None:
+        return []
     names = [name for name, _ in COLUMNS if name in ("asked", "shown", "refuted", "untested")]
     names += [name for name, _ in COLUMNS if name not in names and getattr(profile.counts, name)]
     head = ["", *(title for name, title in COLUMNS if name in names)]
     rows = [[one.title, *_counted(one.counts, names)] for one in profile.families if _any(one.counts)]
     rows.append(["Together", *_counted(profile.counts, names)])
-    return [*lines.text(profile.headline), "", *lines.table([head, *rows])]
+    return lines.table([head, *rows])
 
 
 def _any(counts: Counts) -> bool:
@@ -288,7 +293,7 @@ def _proposal(view: View, lines: Lines) -> list[str]:
     ]
     rows.append(["Together", words.interval(maturity.points), "", "", ""])
     held = Counter(gate.state for gate in view.gates)
-    gates = ", ".join(f"{count} {state}" for state, count in held.items())
+    gates = "; ".join(f"{count} {state}" for state, count in held.items())
     block = [
         *lines.text("What more a provider would have to show"),
         *lines.text(DISCLAIMER),

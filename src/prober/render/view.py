@@ -16,10 +16,13 @@ from prober.nouns.scorecard import BlockScore, CriterionScore, Fix, GateScore, R
 from prober.nouns.sheet import Sheet
 from prober.render import words
 from prober.render.report import Report, Subject
+from prober.render.visible import shortened, visible
 
 MOST_PROOFS = 3
 """Proofs beside a statement; a finding names all of its citations in its own place."""
 MOST_HEADERS = 24
+MOST_LINK = 90
+"""Characters of a request that name it."""
 TELLING = frozenset(
     (
         "access-control-allow-headers",
@@ -51,6 +54,7 @@ TELLING = frozenset(
     )
 )
 """The headers of an answer that say something; any that a finding cites is shown as well."""
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -184,9 +188,10 @@ class NotDone:
 
 @dataclass(frozen=True)
 class Shown:
-    """An exchange of the appendix."""
+    """An exchange of the appendix. `request` is its method and URL, cut to a readable length."""
 
     anchor: str
+    request: str
     exchange: Exchange
     headers: tuple[tuple[str, str], ...]
     more_headers: int
@@ -200,7 +205,7 @@ class Evidence:
 
     subject: Subject
     cited: tuple[Shown, ...]
-    others: tuple[Exchange, ...]
+    others: tuple[Shown, ...]
 
 
 class View:
@@ -326,7 +331,16 @@ class View:
 
     def anchor(self, index: int, exchange: str) -> str:
         """The anchor of an exchange of the run of this number."""
-        return f"x{index + 1}-{exchange}" if self._several else f"x-{exchange}"
+        return self._name("x", index, exchange)
+
+    def _name(self, kind: str, index: int, id_: str) -> str:
+        return f"{kind}{index + 1 if self._several else ''}-{_UNSAFE.sub('_', id_)}"
+
+    def _request(self, index: int, exchange: Exchange) -> str:
+        """Method and URL, without the base where there is only one."""
+        base, url = self.report.subjects[index].run.subject, exchange.url
+        where = url[len(base) :] if url.startswith(f"{base}/") and not self._several else url
+        return shortened(visible(f"{exchange.method} {where}"), MOST_LINK)
 
     @property
     def _criteria(self) -> tuple[CriterionScore, ...]:
@@ -356,7 +370,7 @@ class View:
     def _finding(self, index: int, finding: Finding) -> FindingView:
         verdict, sheet = finding.verdict, self.report.sheets.get(finding.source.probe)
         return FindingView(
-            anchor=f"f{index + 1}-{finding.source.probe}" if self._several else f"f-{finding.source.probe}",
+            anchor=self._name("f", index, finding.source.probe),
             probe=finding.source.probe,
             question=sheet.title if sheet else finding.source.probe,
             subject=finding.subject,
@@ -397,7 +411,7 @@ class View:
             self.anchor(index, citation.exchange),
             citation.exchange,
             citation.pointer,
-            f"{exchange.method} {below(exchange.url, subject.run.subject)}",
+            self._request(index, exchange),
             words.answer_of(exchange),
         )
 
@@ -462,7 +476,7 @@ class View:
         return Evidence(
             subject,
             tuple(self._shown(index, one, cited[one.id]) for one in ordered if one.id in cited),
-            tuple(one for one in ordered if one.id not in cited),
+            tuple(self._shown(index, one, _Cited()) for one in ordered if one.id not in cited),
         )
 
     def _shown(self, index: int, exchange: Exchange, cited: "_Cited") -> Shown:
@@ -471,6 +485,7 @@ class View:
         stored = exchange.body is not None and _DIGEST.fullmatch(exchange.body)
         return Shown(
             anchor=self.anchor(index, exchange.id),
+            request=self._request(index, exchange),
             exchange=exchange,
             headers=headers,
             more_headers=len(exchange.headers) - len(headers),
@@ -506,11 +521,6 @@ def _reasons_of(finding: FindingView) -> tuple[Reason, ...]:
     if finding.cells:
         return tuple(cell.reason for cell in finding.cells if cell.declared and cell.reason)
     return (finding.reason,) if finding.reason else ()
-
-
-def below(url: str, base: str) -> str:
-    """The URL without the base, as it is read beside a heading that names the base."""
-    return url[len(base) :] if url.startswith(f"{base}/") else url
 
 
 def _level_of(score: RequirementScore) -> str:

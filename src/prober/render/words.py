@@ -1,11 +1,11 @@
 """The plain words for what the nouns say in one: reasons and their remedies, outcomes, who acts, environments."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from prober.nouns.evidence import Exchange
+from prober.nouns.evidence import Exchange, Timings, Transport
 from prober.nouns.finding import CellResult, Finding, Outcome, Reason
 from prober.nouns.run import REASON_FOR_PERMIT, Ending, Permit, Run
-from prober.nouns.scorecard import Gap, Interval, Truth
+from prober.nouns.scorecard import CriterionScore, Gap, GateScore, Interval, Truth
 from prober.nouns.sheet import WhoActs
 
 NEEDS_PERMIT: frozenset[Reason] = frozenset(REASON_FOR_PERMIT.values())
@@ -60,7 +60,7 @@ REMEDY: Mapping[Reason, str] = {
         "for synthetic data say --sandbox."
     ),
     "needs_jobs": "Give --authorization FILE that covers jobs; for synthetic data say --sandbox.",
-    "needs_negative_auth": "Give --permit negative_auth.",
+    "needs_negative_auth": "Give --permit negative_auth; the authorization must cover it as well.",
     "needs_writes": "On a declared sandbox, set `writes: true` in the provider file and give --permit writes.",
     "budget": "Give a larger --budget N, or --depth full.",
     "deadline": "Give a longer --deadline SECONDS.",
@@ -222,3 +222,53 @@ def floor(level: int | None) -> str:
 def coverage_text(coverage: dict[str, int]) -> str:
     """The shares of what is known, in percent."""
     return ", ".join(f"{coverage[kind]} % {text}" for kind, text in KNOWLEDGE.items() if kind in coverage)
+
+
+def span(level: Interval | None) -> str:
+    """A level as the interval that it is; empty where nothing applies."""
+    if level is None:
+        return ""
+    if level.low == level.high:
+        return f"level {level.low}"
+    return f"level {level.low} to {level.high}"
+
+
+def held(score: CriterionScore) -> str:
+    """A precondition: held, not held, or not shown."""
+    if score.level is None or score.state == "?":
+        return "not shown"
+    return "held" if score.level.low >= 3 else "not held" if score.level.high == 0 else "not shown"
+
+
+def gates_tested(gates: Sequence[GateScore]) -> str:
+    """How many gates this run could look at."""
+    untested = sum(one.state == "untested" for one in gates)
+    return f"{len(gates) - untested} of {len(gates)} could be looked at; one that could not be tested is not passed."
+
+
+def timing(timings: Timings) -> str:
+    """How long it took, with the phases that are known."""
+    phases = [("first byte", timings.first_byte), ("connect", timings.connect), ("TLS", timings.tls)]
+    told = [f"{name} {milliseconds(value)}" for name, value in phases if value is not None]
+    return f"{milliseconds(timings.total)}{f' ({listed(tuple(told))})' if told else ''}"
+
+
+def transport(transport: Transport) -> str:
+    """The connection in a few"""
+    parts = (transport.address, transport.http_version, transport.tls_version, transport.cipher)
+    return ", ".join(part for part in parts if part)
+
+
+def certificate(transport: Transport) -> str:
+    """Whose certificate it was, by whom, until when."""
+    issuer = transport.certificate_issuer or "an unnamed authority"
+    return f"{transport.certificate_subject}, issued by {issuer}, valid until {transport.certificate_not_after}"
+
+
+def body_kept(exchange: Exchange, most: int) -> str:
+    """How much of a body is stored and shown."""
+    size = len(exchange.content)
+    kept = f"Body, {size} bytes" if size <= most else f"Body, the first {most} of {size} bytes"
+    reduced = f", reduced in flight by {exchange.reduced}" if exchange.reduced else ""
+    cut = ", cut off by prober at its limit" if exchange.truncated else ""
+    return f"{kept}{reduced}{cut}."
