@@ -17,10 +17,11 @@ from prober.archive import RunFolder, check_place, copy_for_rejudging, evidence_
 from prober.clock import Clock, instant, new_run_id
 from prober.handwriting import read_text
 from prober.judge import judge
-from prober.library import LoadedProbe, check_model, load_probes, parse_model, shipped_models
+from prober.library import LoadedProbe, check_model, load_model, load_probes, parse_model, shipped_models
 from prober.mistake import Mistake
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Finding, Reason
+from prober.nouns.model import CapabilityProfile
 from prober.nouns.provider import Provider, ProviderFacts
 from prober.nouns.run import (
     REASON_FOR_PERMIT,
@@ -130,11 +131,18 @@ def prepare(options: Options, clock: Clock) -> Prepared:
 
 
 def load_models(extra: Path | None, probes: Mapping[str, LoadedProbe]) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The texts of the models of a run (the capability profile, then the rule book) and their digests by id."""
-    profile, proposal = shipped_models()
+    """The texts of the models of a run (the capability profile, then the rule book) and their digests by id.
+
+    `extra` takes the place of the shipped model of its kind.
+    """
+    profile, book = shipped_models()
+    if extra is not None and isinstance(load_model(extra), CapabilityProfile):
+        profile = extra
+    elif extra is not None:
+        book = extra
     texts: list[str] = []
     digests: dict[str, str] = {}
-    for path in (profile, extra or proposal):
+    for path in (profile, book):
         text = read_text(path)
         model = parse_model(text, path)
         check_model(model, probes, path)

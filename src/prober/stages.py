@@ -242,8 +242,6 @@ def _check_threshold(what: str | None, prepared: Sequence[Prepared]) -> None:
             *(one.id.rpartition(".")[0] for one in model.criteria if one.block == WORKFLOWS),
         ]
     }
-    if not books:
-        raise Mistake("--fail-under: this rule book is a profile and has no levels; give one with levels by --model.")
     if level not in ("L1", "L2", "L3", "L4"):
         raise Mistake(f"--fail-under {what}: say a criterion, workflow or block and a level, for example S8.STD.1=L2.")
     if name not in known:
