@@ -444,6 +444,11 @@ MATURITY = MaturityScore(
 )
 
 
+def gap_at(subjects: tuple[str, ...]) -> Gap:
+    claims = tuple(f"Observation search-type at {one}" for one in subjects)
+    return PROFILE.gap.model_copy(update={"refuted": len(claims), "refuted_claims": claims})
+
+
 def report(subjects: tuple[str, ...] = (BASE,)) -> Report:
     lines = tuple(
         FindingLine(
@@ -462,7 +467,7 @@ def report(subjects: tuple[str, ...] = (BASE,)) -> Report:
         as_of="2026-11-23T12:00:09Z",
         environment="sandbox",
         models={"capability_profile": "1" * 64, "stage8_proposal": "2" * 64},
-        profile=PROFILE,
+        profile=PROFILE if len(subjects) == 1 else PROFILE.model_copy(update={"gap": gap_at(subjects)}),
         maturity=MATURITY,
         findings=lines,
     )

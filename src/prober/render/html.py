@@ -8,7 +8,7 @@ from functools import lru_cache
 from html import unescape
 from typing import TYPE_CHECKING
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from prober.nouns.evidence import Exchange
 from prober.nouns.scorecard import Counts, Interval
@@ -27,6 +27,7 @@ MOST_HEADER = 500
 """Characters."""
 MOST_CLAIMS = 6
 """Refuted claims before the reader has to open the rest."""
+_CODE = re.compile(r"`([^`]{1,40})`|(--[a-z-]{2,20}(?: [A-Z]+\b)?)")
 COVERAGE_STYLE = {"probed": "shown", "attested": "attested", "declared_only": "maybe", "unknown": "untested"}
 
 
@@ -124,6 +125,7 @@ def _room() -> "Environment":
         keep_trailing_newline=True,
         finalize=_harmless,
     )
+    room.filters["prose"] = _prose
     room.globals.update(
         words=words,
         most_claims=MOST_CLAIMS,
@@ -167,6 +169,12 @@ def _harmless(value: object) -> object:
 def _preformatted(text: str) -> Markup:
     """Escaped for the inside of an element, where quotation marks may stay as they are: bodies are full of them."""
     return _trusted(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+
+
+def _prose(text: str) -> Markup:
+    """Our own prose, in which backticks and options of the command line mark what is code."""
+    safe = str(escape(shortened(visible(text))))
+    return _trusted(_CODE.sub(lambda hit: f'<code class="nowrap">{hit[1] or hit[2]}</code>', safe))
 
 
 def _counts_bar(counts: Counts, title: str) -> Markup:
