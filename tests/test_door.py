@@ -135,7 +135,7 @@ async def door_to(
     patients: tuple[str, ...] = (),
     groups: tuple[str, ...] = (),
     kept: Kept | None = None,
-    budget: int = 50,
+    budget: int = 100,
     seconds: float = 20,
 ) -> AsyncIterator[Door]:
     clock = SystemClock()
@@ -157,7 +157,7 @@ async def door_to(
             pacing=SANDBOX,
             deadline_us=clock.monotonic_us() + round(seconds * 1_000_000),
             heights={},
-            allotted={looker.name: budget},
+            allotted={looker.name: budget // 2},
             limits=Limits(connect_seconds=2, read_seconds=5, total_seconds=10),
             token=token,
             user_agent="prober-test/1",
