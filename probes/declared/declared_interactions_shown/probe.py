@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from prober.api import Cell, Citation, Exchange, Reason, Seen, Verdict, absent, not_applicable, present, probe, unknown
-from prober.observations import TriedType, cannot_tell, declared_interactions, refuted, searchset
-from prober.observations.disguises import shortened
+from prober.observations import TriedType, cannot_tell, declared_interactions, refuted, searchset, shortened
 
 EXERCISED = ("read", "search-type")
 Result = Literal["shown", "refuted", "untested"]
