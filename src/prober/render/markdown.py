@@ -17,7 +17,7 @@ MOST_HEADER = 500
 """Characters."""
 _SPECIAL = re.compile(r"[\\`*_{}\[\]#|~$]")
 _AUTOLINK = (("://", "&#58;//"), ("www.", "www&#46;"))
-COUNTED = ("asked", "shown", "refuted", "untested", "not_permitted", "not_applicable")
+COUNTED = ("asked", "shown", "refuted", "untested")
 
 
 def page(report: Report) -> str:
@@ -99,9 +99,11 @@ def _short(view: View) -> list[str]:
     profile = view.card.profile
     if profile is None:
         return [*block, "", "This scorecard holds no capability profile."]
-    head = ("Family", "Asked", "Shown", "Refuted", "Not tested", "Not permitted", "Not applicable")
-    rows = [(plain(one.title), *_counts(one.counts)) for one in profile.families]
-    rows.append(("**Together**", *_counts(profile.counts)))
+    names = (*COUNTED, *words.besides(profile.counts))
+    besides = [words.BESIDES[name].capitalize() for name in names[len(COUNTED) :]]
+    head = ("Family", "Asked", "Shown", "Refuted", "Not tested", *besides)
+    rows = [(plain(one.title), *_counts(one.counts, names)) for one in profile.families]
+    rows.append(("**Together**", *_counts(profile.counts, names)))
     return [*block, "", f"**{plain(profile.headline)}**", "", words.WHAT_THE_WORDS_MEAN, *_table(head, rows)]
 
 
@@ -120,8 +122,8 @@ def _whom(subject: Subject, view: View) -> list[str]:
     return [*lines, f"- Ended early: {words.ending(run)}"] if early else lines
 
 
-def _counts(counts: Counts) -> list[str]:
-    return [str(getattr(counts, name)) for name in COUNTED]
+def _counts(counts: Counts, names: Sequence[str]) -> list[str]:
+    return [str(getattr(counts, name)) for name in names]
 
 
 def _gap(view: View) -> list[str]:

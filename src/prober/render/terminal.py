@@ -17,14 +17,13 @@ from prober.render.visible import shortened, visible
 NARROWEST, WIDEST = 40, 120
 PLAIN_WIDTH = 100
 MOST_CLAIMS = 5
-COLUMNS = (
-    ("asked", "asked"),
-    ("shown", "shown"),
-    ("refuted", "refuted"),
-    ("untested", "not tested"),
-    ("not_permitted", "not permitted"),
-    ("not_applicable", "n/a"),
-)
+COUNTED = ("asked", "shown", "refuted", "untested")
+COLUMNS = {
+    "untested": "not tested",
+    "outside_sample": "unsampled",
+    "not_permitted": "no permit",
+    "not_applicable": "n/a",
+}
 
 
 class Asked(Protocol):
@@ -218,16 +217,15 @@ def _families(view: View, lines: Lines) -> list[str]:
     profile = view.card.profile
     if profile is None:
         return []
-    names = [name for name, _ in COLUMNS if name in ("asked", "shown", "refuted", "untested")]
-    names += [name for name, _ in COLUMNS if name not in names and getattr(profile.counts, name)]
-    head = ["", *(title for name, title in COLUMNS if name in names)]
+    names = (*COUNTED, *words.besides(profile.counts))
+    head = ["", *(COLUMNS.get(name, name) for name in names)]
     rows = [[one.title, *_counted(one.counts, names)] for one in profile.families if _any(one.counts)]
     rows.append(["Together", *_counted(profile.counts, names)])
     return lines.table([head, *rows])
 
 
 def _any(counts: Counts) -> bool:
-    return bool(counts.asked or counts.not_applicable or counts.not_permitted)
+    return bool(counts.asked or words.besides(counts))
 
 
 def _counted(counts: Counts, names: Sequence[str]) -> list[str]:

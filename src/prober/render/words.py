@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from prober.nouns.evidence import Exchange, Timings, Transport
 from prober.nouns.finding import CellResult, Finding, Outcome, Reason
 from prober.nouns.run import REASON_FOR_PERMIT, Ending, Permit, Run
-from prober.nouns.scorecard import CriterionScore, Gap, GateScore, Interval, Truth
+from prober.nouns.scorecard import Counts, CriterionScore, Gap, GateScore, Interval, Truth
 from prober.nouns.sheet import WhoActs
 
 NEEDS_PERMIT: frozenset[Reason] = frozenset(REASON_FOR_PERMIT.values())
@@ -124,6 +124,12 @@ KNOWLEDGE: Mapping[str, str] = {
     "declared_only": "declared only",
     "unknown": "unknown",
 }
+BESIDES: Mapping[str, str] = {
+    "outside_sample": "outside the sample",
+    "not_permitted": "not permitted",
+    "not_applicable": "not applicable",
+}
+"""What is counted but is not part of what was asked."""
 PACE: Mapping[str, str] = {
     "polite": "polite: at most one request per second and two at a time for each host",
     "sandbox": "sandbox: at most eight requests at a time",
@@ -160,6 +166,11 @@ def fate_of(finding: Finding) -> str:
 def number(count: int, thing: str, things: str = "") -> str:
     """`1 request`, `2 requests`."""
     return f"{count} {thing if count == 1 else things or thing + 's'}"
+
+
+def besides(counts: Counts) -> tuple[str, ...]:
+    """The names of the counts beside what was asked that are not zero."""
+    return tuple(name for name in BESIDES if getattr(counts, name))
 
 
 def requests(run: Run) -> str:
