@@ -108,7 +108,7 @@ def measure_stages(folders: list[RunFolder], probes: Mapping[str, LoadedProbe]) 
     for one in folders:
         judge_folder(one, probes)
     card = score_folders(folders, probes)
-    report = load_report(folders, probes, card)
+    report = load_report(folders[0].path.parent, folders, probes, card)
     pages = len(html.page(report)) + len(markdown.page(report))
     took = time.perf_counter() - started
     count = sum(len(one.exchanges()) for one in folders)

@@ -68,7 +68,7 @@ def run_stage(
     _write_card(root, folders, probes, card, as_of)
     below = surely_below(card, fail_under) if fail_under else False
     code = exit_code([card], [one.run for one in collected], bugs, below)
-    report = load_report(folders, probes, card)
+    report = load_report(root, folders, probes, card)
     paths = write_reports(root, report)
     if as_json:
         say(card.line())
@@ -104,7 +104,8 @@ def score_stage(
         folders[0].write_scorecard(card)
     else:
         RunFolder.create_plain(out).write_scorecard(card)
-    say(card.line() if as_json else summary(load_report(folders, probes, card), width=_width()))
+    root = out or folders[0].path
+    say(card.line() if as_json else summary(load_report(root, folders, probes, card), width=_width()))
     return exit_code([card], [folder.run() for folder in folders], False, below)
 
 
@@ -118,7 +119,7 @@ def render_stage(runs: Sequence[Path], out: Path | None, extra: Iterable[Path]) 
                 raise Mistake(f"{folder.path / name}: this file is missing; make it with `prober judge` and `score`.")
     card = folders[0].scorecard() if len(folders) == 1 else score_folders(folders, probes)
     root = folders[0].path if out is None else RunFolder.create_plain(out).path
-    return write_reports(root, load_report(folders, probes, card))
+    return write_reports(root, load_report(root, folders, probes, card))
 
 
 def write_reports(root: Path, report: Report) -> tuple[Path, ...]:
@@ -132,10 +133,10 @@ def write_reports(root: Path, report: Report) -> tuple[Path, ...]:
     )
 
 
-def load_report(folders: Sequence[RunFolder], probes: Mapping[str, LoadedProbe], card: Scorecard) -> Report:
-    """Everything that a renderer may show, read back from disk."""
+def load_report(root: Path, folders: Sequence[RunFolder], probes: Mapping[str, LoadedProbe], card: Scorecard) -> Report:
+    """Everything that a renderer may show, read back from disk; `root` is where the report is to lie."""
     subjects = tuple(
-        Subject(folder.run(), folder.provider(), folder.findings(), folder.exchanges(), _relative(folder, folders))
+        Subject(folder.run(), folder.provider(), folder.findings(), folder.exchanges(), _way(root, folder))
         for folder in folders
     )
     return Report(card, subjects, {id_: one.sheet for id_, one in probes.items()})
@@ -260,8 +261,10 @@ def _place(number: int, prepared: Prepared) -> str:
     return f"{number:02d}-{host}"
 
 
-def _relative(folder: RunFolder, folders: Sequence[RunFolder]) -> str:
-    return "" if len(folders) == 1 else f"{folder.path.name}/"
+def _way(root: Path, folder: RunFolder) -> str:
+    """Where a run folder lies, seen from the folder of the report; empty if it is the same."""
+    way = os.path.relpath(folder.path, root).replace(os.sep, "/")
+    return "" if way == "." else f"{way}/"
 
 
 def _width() -> int:
