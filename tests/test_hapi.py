@@ -1,4 +1,4 @@
-"""prober meets HAPI FHIR, the real thing: what it does, what it does not, and its true deviations (scripts/test-hapi)."""
+"""prober meets HAPI FHIR: what it does, what it does not, and its true deviations (scripts/test-hapi)."""
 
 import os
 import subprocess

@@ -1,7 +1,10 @@
 """Does the reference Python model of FHIR accept the CapabilityStatement?"""
 
 from prober.api import Seen, Verdict, absent, not_applicable, present, probe, r4b_problems
-from prober.observations import CapabilityStatement, capability_statement
+from prober.observations import (
+    CapabilityStatement,
+    capability_statement,
+)
 
 
 @probe(capability_statement)
