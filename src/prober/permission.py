@@ -13,6 +13,9 @@ from prober.mistake import Mistake
 from prober.nouns.provider import Authorization, Provider
 from prober.nouns.run import PERMITS, AuthorizationNote, Environment, Permit
 
+_LOOPBACK_V4 = ipaddress.IPv4Network("127.0.0.0/8")
+_LOOPBACK_V6 = ipaddress.IPv6Address("::1")
+
 NAMED_ONLY: frozenset[Permit] = frozenset({"negative_auth", "writes"})
 """Permits that nothing grants by default: they must be named with --permit each time."""
 
@@ -50,9 +53,11 @@ def is_loopback(base: str) -> bool:
     if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    # Not `is_loopback`: versions of Python disagree about IPv6 forms that carry an IPv4 address.
+    return address in _LOOPBACK_V4 if address.version == 4 else address == _LOOPBACK_V6
 
 
 def checked_base(text: str, *, allow_http: bool) -> str:
