@@ -99,7 +99,7 @@ class Ndjson:
     def __init__(self, key: bytes, expected: str) -> None:
         self._key = key
         self._expected = expected
-        self._rest: list[bytes] = []
+        self._rest = bytearray()
         self._rest_bytes = 0
         self._skipping = False
         self._last = b""
@@ -125,20 +125,20 @@ class Ndjson:
         self._add(rest)
 
     def _add(self, part: bytes) -> None:
-        """Parts of a line are joined only when it is whole: a drip of single bytes costs no more than a flood."""
+        """Parts of a line are collected in place: a drip of single bytes costs no more than a flood."""
         self._rest_bytes += len(part)
         if self._rest_bytes > LONGEST_LINE:
             self._skipping = True
             self._rest.clear()
-        elif part:
-            self._rest.append(part)
+        else:
+            self._rest += part
 
     def _end_line(self) -> None:
         if self._skipping:
             self._lines += 1
             self._fault("the line is longer than prober reads")
         else:
-            self._line(b"".join(self._rest))
+            self._line(bytes(self._rest))
         self._rest.clear()
         self._rest_bytes = 0
         self._skipping = False
