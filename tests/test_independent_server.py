@@ -23,7 +23,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     sekmet = Path(sys.executable).with_name("sekmet")
-    environment = {**os.environ, "SEKMET_CONFIG": str(folder / "settings.yaml")}
+    url = f"http://127.0.0.1:{port}/fhir"
+    settings = folder / "settings.yaml"
+    settings.write_text(f"base_url: {url}\nhost: 127.0.0.1\nport: {port}\n", encoding="utf-8")
+    environment = {**os.environ, "SEKMET_CONFIG": str(settings)}
     subprocess.run(
         [sekmet, "seed", "--count", "3"], cwd=folder, env=environment, check=True, capture_output=True, timeout=60
     )
@@ -35,7 +38,6 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        url = f"http://127.0.0.1:{port}/fhir"
         for _ in range(200):
             try:
                 if httpx.get(f"{url}/metadata", timeout=5).status_code == 200:
@@ -80,13 +82,24 @@ def test_the_run_ends_well(result: tuple[int, dict[str, Finding], Scorecard]) ->
 
 @pytest.mark.parametrize(
     "probe",
-    ["capability_statement_served", "fhir_version_supported", "smart_configuration_served", "patient_read"],
+    [
+        "capability_statement_served",
+        "fhir_version_supported",
+        "smart_configuration_served",
+        "strict_search_refused",
+        "patient_read",
+        "patient_search_paging",
+        "bulk_kick_off_accepted",
+        "bulk_files_sound",
+        "bulk_job_deleted",
+    ],
 )
 def test_what_it_does_is_seen(result: tuple[int, dict[str, Finding], Scorecard], probe: str) -> None:
     assert outcome(result, probe) == "present"
 
 
 def test_its_true_deviations_are_named(result: tuple[int, dict[str, Finding], Scorecard]) -> None:
-    """Its statement names another host; an unknown parameter is ignored though `handling=strict` was preferred."""
-    assert outcome(result, "implementation_url_matches") == "absent"
-    assert outcome(result, "strict_search_refused") == "absent"
+    """Its published key set is empty, it lists no versions, and it takes any bearer at all."""
+    assert outcome(result, "jwks_published") == "absent"
+    assert outcome(result, "versions_listed") == "absent"
+    assert outcome(result, "garbage_bearer_refused") == "absent"
