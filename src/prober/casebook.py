@@ -89,7 +89,8 @@ def read_cases(path: Path) -> tuple[Case, ...]:
             place = ".".join(str(part) for part in first["loc"])
             line = line_of(path, number - 1)
             words = str(first["msg"]).removeprefix("Value error, ").rstrip(".")
-            what = f"`{place}` is not right: {words[0].lower()}{words[1:]}" if first["loc"] else words
+            words = f"{words[0].lower()}{words[1:]}"
+            what = f"`{place}` is not right: {words}" if first["loc"] else words
             raise Mistake(f"{path}:{line}: case {number}: {what}.") from error
     return tuple(cases)
 

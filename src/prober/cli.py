@@ -188,7 +188,7 @@ def main() -> None:
             # A terminal that cannot show a character gets its escape instead of nothing at all.
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="prober", standalone_mode=False)
     except Mistake as mistake:
         _complain(str(mistake))
         code = 2
@@ -547,15 +547,16 @@ def _say(text: str) -> None:
 
 def _misuse(error: Any) -> str:
     """A mistake in the words of the command line, as one sentence with the remedy."""
+    import difflib
+
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "prober"
-    near = getattr(error, "possibilities", None) or ()
+    given, names = getattr(error, "option_name", ""), getattr(error, "possibilities", None) or ()
+    near = next(iter(difflib.get_close_matches(given, names, n=1)), "")
     text, _, guess = str(error.message if near else error.format_message()).partition(" Did you mean ")
-    if near or guess:
-        hint = f"did you mean {guess.strip(' ?') or ' or '.join(sorted(near))}?"
-    else:
-        hint = f"see `{command} --help`."
-    return f"{text.partition(' (Possible options')[0].strip().rstrip('.')}; {hint}"
+    plain = text.partition(" (Possible options")[0].strip().rstrip(".").replace("argument(s)", "arguments")
+    near = near or guess.strip(" ?")
+    return f"{plain}; did you mean {near}?" if near else f"{plain}; see `{command} --help`."
 
 
 def _complain(text: str) -> None:

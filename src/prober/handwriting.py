@@ -202,7 +202,6 @@ _TYPE_WORDS: Mapping[str, str] = {
     "int_from_float": "write a whole number",
     "bool_type": "write true or false",
     "bool_parsing": "write true or false",
-    "too_short": "name at least one",
     "union_tag_not_found": "say `kind: maturity` (levels) or `kind: profile` (counts)",
     "union_tag_invalid": "say `kind: maturity` (levels) or `kind: profile` (counts)",
 }
@@ -214,37 +213,50 @@ def explain(error: ValidationError, path: Path, lines: Mapping[tuple[Any, ...], 
     """One sentence about the first mistake, in the order of the file."""
 
     def line(place: tuple[Any, ...]) -> int:
-        where = tuple(str(part) if not isinstance(part, int) else part for part in place)
-        while where and where not in lines:
-            where = where[:-1]
+        where: tuple[Any, ...] = ()
+        for part in place:
+            # The name of a mapping is text here even if it reads as a number.
+            inner = (*where, part) if (*where, part) in lines else (*where, str(part))
+            if inner not in lines:
+                break
+            where = inner
         return lines.get(where, 1)
 
     def clean(place: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(part for part in place if part not in ("maturity", "profile", "[key]"))
 
-    problems = sorted(error.errors(include_url=False), key=lambda one: line(clean(one["loc"])))
-    first = problems[0]
+    # A list whose items are wrong is also called too short, and a name that is misspelt also missing.
+    problems = [one for one in error.errors(include_url=False) if one["type"] != "too_short" or not one["input"]]
+    first = min(problems, key=lambda one: (one["type"] == "missing", line(clean(one["loc"]))))
     place = clean(first["loc"])
-    name = ".".join(str(part) for part in place)
+    name = _place_words(place[:-1] if "[key]" in first["loc"] else place)
     kind, given = first["type"], first.get("input")
     if kind.startswith("union_tag"):
         return f"{path}:{line(('kind',))}: {_TYPE_WORDS[kind]}."
     if not place:
         return f"{path}:1: {_whole_file(given, first)}."
     if kind == "missing":
-        text = f"`{name}` is missing; add it"
+        text = f"{name} is missing; add it"
     elif kind == "extra_forbidden":
         near = difflib.get_close_matches(str(place[-1]), known, n=1) if len(place) == 1 else []
-        text = f"`{name}` is not known here; " + (f"did you mean `{near[0]}`?" if near else "remove it.")
+        hint = f"did you mean `{near[0]}`?" if near else "correct its spelling or remove it."
+        text = f"{name} is not known here; {hint}"
         return f"{path}:{line(place)}: {text}"
     elif kind in ("value_error", "assertion_error"):
         text = str(first["msg"]).removeprefix("Value error, ").rstrip(".")
     elif given is None:
-        text = f"`{name}` is empty; fill it in or remove the line"
+        text = f"{name} is empty; fill it in or remove the line"
+    elif kind == "too_short":
+        text = f"{name} is empty; name at least one"
     else:
         shown = isinstance(given, str | int | float) and len(str(given)) <= 60 and place[-1] not in _SECRETS
-        text = f"`{name}` is not right{f' (it is {given!r})' if shown else ''}; {_remedy(first)}"
+        text = f"{name} is not right{f' (it is {given!r})' if shown else ''}; {_remedy(first)}"
     return f"{path}:{line(place)}: {text}."
+
+
+def _place_words(place: tuple[Any, ...]) -> str:
+    names = ".".join(part for part in place if isinstance(part, str))
+    return f"`{names}` item {place[-1] + 1}" if place and isinstance(place[-1], int) else f"`{names}`"
 
 
 def _whole_file(given: object, first: Any) -> str:

@@ -117,6 +117,8 @@ def _load_code(folder: Path) -> Probe:
         del sys.modules[name]
         line = _line_in(error, path)
         words = error.msg if isinstance(error, SyntaxError) else " ".join(str(error).split())
+        # Where this machine keeps the module helps nobody.
+        words = re.sub(r" \(/[^)]*\)$", "", words)
         what = f"{type(error).__name__}: {words}" if words else type(error).__name__
         raise Mistake(f"{path}:{line}: this probe cannot be loaded, mend this line ({what}).") from error
     judges = {one_name: value for one_name, value in vars(module).items() if isinstance(value, Probe)}
@@ -133,7 +135,7 @@ def _line_in(error: BaseException, path: Path) -> int:
         return error.lineno
     line, trace = 1, error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
+        if Path(trace.tb_frame.f_code.co_filename).resolve() == path.resolve():
             line = trace.tb_lineno
         trace = trace.tb_next
     return line

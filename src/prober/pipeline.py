@@ -475,15 +475,15 @@ def _token(options: Options) -> str | None:
 
 def _check_ca(path: Path) -> None:
     try:
-        text = read_text(path)
-        ssl.create_default_context(cadata=text)
-    except Mistake as mistake:
-        raise Mistake(f"--ca-file {mistake}") from mistake
-    except (ssl.SSLError, ValueError) as error:
-        what = "holds no certificate" if "-----BEGIN CERTIFICATE-----" not in text else "holds a broken certificate"
+        content = path.read_bytes()
+        ssl.create_default_context(cafile=str(path))
+    except ssl.SSLError as error:
+        what = "holds a broken certificate" if b"BEGIN CERTIFICATE" in content else "holds no certificate"
         raise Mistake(
             f"--ca-file {path}: this file {what}; give PEM, the lines from BEGIN CERTIFICATE to END CERTIFICATE."
         ) from error
+    except OSError as error:
+        raise Mistake(f"--ca-file {path}: this file cannot be read ({error.strerror}); check the path.") from error
 
 
 def _run(prepared: Prepared, run_id: str, clock: Clock) -> Run:

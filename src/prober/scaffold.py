@@ -107,6 +107,8 @@ def new_provider_file(path: Path) -> None:
     """Write the commented provider file. Raises Mistake if something is there already."""
     if path.exists():
         raise Mistake(f"{path}: this file is there already; name another one.")
+    if not path.parent.is_dir():
+        raise Mistake(f"{path}: there is no folder {path.parent}; make it first, or name another file.")
     try:
         path.write_text(_PROVIDER, encoding="utf-8")
     except OSError as error:
