@@ -36,7 +36,10 @@ class Custodian:
         return cls(folder, run_id, key)
 
     def commit(self, exchange: Exchange) -> str | None:
-        """The commitment to the original body: ``<salted hash>.<salted Merkle root>``; None without a body."""
+        """The commitment to the original body: ``<salted hash>.<salted Merkle root>``; None without a body.
+
+        Raises Mistake if what opens it cannot be kept.
+        """
         if not exchange.content:
             return None
         salt = salt_for(self._key, exchange.id, "")
@@ -44,9 +47,12 @@ class Custodian:
         leaves = leaf_hashes(self._key, exchange.id, parse_json(exchange.content))
         root = merkle_root([leaf for _, leaf in leaves]).hex()
         line = canonical({"exchange": exchange.id, "leaves": [leaf.hex() for _, leaf in leaves]})
-        descriptor = os.open(self._leaves, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(descriptor, "a", encoding="ascii") as file:
-            file.write(line + "\n")
+        try:
+            descriptor = os.open(self._leaves, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(descriptor, "a", encoding="ascii") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            raise Mistake(f"--custodian: {self._leaves} cannot be written ({error.strerror}); make room.") from error
         return f"{whole}.{root}"
 
 
