@@ -64,7 +64,7 @@ REMEDY: Mapping[Reason, str] = {
     "needs_writes": "On a declared sandbox, set `writes: true` in the provider file and give --permit writes.",
     "budget": "Give a larger --budget N, or --depth full.",
     "deadline": "Give a longer --deadline SECONDS.",
-    "untested_sample": "Give a larger --budget N: the sample grows with it.",
+    "untested_sample": "The finding states the sample. That of reads and searches grows with --budget N.",
     "no_data": "Name a test patient that has such data in the provider file.",
     "not_recorded": "Run again with this version of prober.",
     "expired": "Give newer evidence.",
@@ -226,8 +226,10 @@ def interval(points: Interval | None) -> str:
 
 
 def floor(level: int | None) -> str:
-    """The level that all core criteria of a block surely reach."""
-    return "none" if level is None else f"L{level}"
+    """The level that all core criteria of a block surely reach. Level 0 is no level, and not a verdict: it says so."""
+    if level is None:
+        return "n/a"
+    return f"L{level}" if level else "not shown"
 
 
 def coverage_text(coverage: dict[str, int]) -> str:
