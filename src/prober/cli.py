@@ -196,6 +196,9 @@ def main() -> None:
         code = ended.exit_code
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
+    except SystemExit:
+        # Typer ends so when the reader of its help went away.
+        code = 0
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
             _complain(_misuse(error))
@@ -412,7 +415,9 @@ def coverage(
 
 
 @app.command()
-def init(path: Annotated[Path, typer.Argument(metavar="FILE")] = Path("provider.yaml")) -> None:
+def init(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="The file to make.")] = Path("provider.yaml"),
+) -> None:
     """Write a commented provider.yaml to fill in."""
     from prober.scaffold import new_provider_file
 
