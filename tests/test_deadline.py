@@ -167,8 +167,8 @@ def late(tmp_path_factory: pytest.TempPathFactory) -> Late:
             Prober(base, place / str(number), 3, "--bearer-env", "DEADLINE_TOKEN")
             for number, base in enumerate((target, endless.base_url, dripping.base_url, exporting.base_url))
         ]
-        ended = [one.ended() for one in runs]
-        return Late(*ended, exporting.log, place / "3" / "state")
+        first, second, third, fourth = [one.ended() for one in runs]
+        return Late(first, second, third, fourth, exporting.log, place / "3" / "state")
 
 
 def test_every_run_ends_by_its_deadline_with_a_valid_folder(late: Late) -> None:
