@@ -78,8 +78,15 @@ def plan_text(
     ]
     asked = [f"Asks ({words.number(len(granted), 'observation')})", *(_planned(granted, lines))]
     blocks = [head, asked]
-    if refused:
-        blocks.append([f"Leaves out ({words.number(len(refused), 'observation')})", *_planned(refused, lines)])
+    for reason in dict.fromkeys(one.refused_because for one in refused if one.refused_because):
+        left_out = [one for one in refused if one.refused_because == reason]
+        blocks.append(
+            [
+                f"Leaves out ({words.number(len(left_out), 'observation')})",
+                *lines.text(f"{words.MEANING[reason]} {words.REMEDY[reason]}", indent=2),
+                *_planned(left_out, lines),
+            ]
+        )
     return _joined(blocks, lines)
 
 
@@ -308,8 +315,5 @@ def _planned(observations: Sequence[PlannedObservation], lines: Lines) -> list[s
     for one in observations:
         permits = f", permit {words.listed(one.permits)}" if one.permits else ""
         block += lines.text(f"{one.observation}: at most {words.number(one.requests, 'request')}{permits}", indent=2)
-        if one.refused_because:
-            why = f"{words.MEANING[one.refused_because]} {words.REMEDY[one.refused_because]}"
-            block += lines.text(f"left out: {why}", indent=6)
         block += [f"      {visible(template)}" for template in one.asks]
     return block
