@@ -532,8 +532,8 @@ class Door:
         """Redact, and hand to the recorder. What is in clear never leaves this method."""
         if self.broken is not None:
             return
-        # Only the document itself is published; an error page, or headers, may be about whoever asked last.
-        published = _is_public_document(ask) and exchange.status == 200
+        # Only the document itself is published; an error, a page or headers may be about whoever asked last.
+        published = _is_public_document(ask) and exchange.status == 200 and exchange.media in ("json", "xml")
         content = exchange.content
         if exchange.reduced is None and exchange.method in ("GET", "DELETE") and content:
             content = self._redactor.body(content, exchange.content_type, public=published).data
