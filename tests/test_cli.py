@@ -34,6 +34,8 @@ STABLE = {
 }  # fmt: skip
 """Whoever puts these into a script today finds them there tomorrow."""
 LATER = {"--allow-http", "--contact"}
+# One worker runs the recorded run once for all.
+pytestmark = pytest.mark.xdist_group("cli")
 SCRIPT = [sys.executable, "-m", "prober"]
 EVIDENCE = {"run.json", "provider.json", "model.yaml", "exchanges.jsonl", "blobs", "measurements.jsonl"}
 RESULTS = EVIDENCE | {"findings.jsonl", "scorecard.json", "report.html", "report.md"}
