@@ -158,7 +158,7 @@ async def door_to(
             deadline_us=clock.monotonic_us() + round(seconds * 1_000_000),
             heights={},
             allotted={looker.name: budget // 2},
-            limits=Limits(connect_seconds=2, read_seconds=5, total_seconds=10),
+            limits=Limits(connect_seconds=0.5, read_seconds=5, total_seconds=10),
             token=token,
             user_agent="prober-test/1",
             hosts=hosts,
@@ -543,6 +543,36 @@ def test_the_token_is_not_used_without_the_permit_for_it() -> None:
                 assert kind(await ask(door, fhir("Patient?_count=1"))) == "permit"
                 await ask(door, replace(fhir("metadata"), bearer="none"))
             assert origin.authorizations == []
+
+    asyncio.run(scene())
+
+
+def test_a_host_that_asks_for_rest_twice_is_closed_to_that_family_only() -> None:
+    async def scene() -> None:
+        async with serving() as home, serving() as files:
+            base = f"http://127.0.0.1:{home.port}/fhir"
+            rest = answer(b"", "503 Service Unavailable", "Retry-After: 0")
+            home.answers["/fhir/a"] = rest
+            other = replace(looker, name="other", family="other")
+
+            async def once(
+                number: int, path: str, observation: Observation[Any] = looker, attempt: int = 1
+            ) -> Exchange:
+                wanted = replace(fhir(path), attempt=attempt)
+                return await door.exchange(wanted, observation=observation, arguments=(), id=f"{'0' * 16}.{number}")
+
+            async with door_to(base) as door:
+                assert (await once(1, "a")).status == 503
+                assert (await once(2, "b")).status == 404
+                assert (await once(3, "a", attempt=2)).status == 503
+                closed = await once(4, "b")
+                assert closed.failure is not None
+                assert (closed.failure.kind, closed.failure.reason) == ("host_closed", "unavailable")
+                assert (await once(5, "b", other)).failure != closed.failure
+                elsewhere = Ask("GET", "link", absolute=f"http://localhost:{files.port}/x")
+                assert kind(await ask(door, elsewhere, 6)) is None
+            assert home.paths == ["/fhir/a", "/fhir/b", "/fhir/a"]
+            assert files.paths == ["/x"]
 
     asyncio.run(scene())
 
