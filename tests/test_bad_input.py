@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from prober import cli
 from prober.handwriting import DEEPEST, LARGEST_FILE, parse
 from prober.library import built_in_probes, load_authorization, load_provider
 from prober.mistake import Mistake
+from prober.permission import checked_base
 
 BAD = Path(__file__).parent / "bad"
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -169,12 +172,12 @@ OPTIONS: list[tuple[str, list[str], str]] = [
     (
         "a target with a port in words",
         ["run", "https://fhir.example.org:https/r4"],
-        "https://fhir.example.org:https/r4: the port is not a number from 1 to 65535; correct it or leave it out.",
+        "The target: the port is not a number from 1 to 65535; correct it or leave it out.",
     ),
     (
         "a target with a port too large",
         ["run", "https://fhir.example.org:99999/r4"],
-        "https://fhir.example.org:99999/r4: the port is not a number from 1 to 65535; correct it or leave it out.",
+        "The target: the port is not a number from 1 to 65535; correct it or leave it out.",
     ),
     (
         "a target with a password",
@@ -195,6 +198,16 @@ OPTIONS: list[tuple[str, list[str], str]] = [
         "a target with a password and a broken address",
         ["run", f"https://probe:{SECRET}@[fhir.example.org/r4"],
         "The target holds a user name or password; remove it, and give a token with --bearer-env instead.",
+    ),
+    (
+        "a target with a password and no host",
+        ["run", f"https://probe:{SECRET}"],
+        "The target: the port is not a number from 1 to 65535; correct it or leave it out.",
+    ),
+    (
+        "a target that was pasted twice",
+        ["run", f"https://https://probe:{SECRET}@fhir.example.org/r4"],
+        "The target holds a second //; write the URL once, as https://fhir.example.org/r4.",
     ),
     (
         "a target with a query",
@@ -546,6 +559,20 @@ def test_a_mistake_in_a_target_or_an_option_gives_its_sentence(
     assert said.replace(desk.base, "BASE") == f"prober: {sentence}\n"
     assert SECRET not in said
     assert_is_a_sentence(said)
+
+
+@given(
+    st.sampled_from(
+        ["", "https://", "HTTPS://", "http:", "http:/", "https:///", "//", "ftp://", "https://[", "a b", "?", "x/"]
+    ),
+    st.sampled_from([f"probe:{SECRET}@", f":{SECRET}@", f"probe:{SECRET}%40", f"probe:{SECRET}", f"@{SECRET}@"]),
+    st.sampled_from(["", "fhir.example.org", "fhir.example.org/r4", "[::1", ":99999", "/metadata", "é", "//x", "\\x"]),
+    st.booleans(),
+)
+def test_no_message_about_a_target_repeats_a_password(scheme: str, user: str, rest: str, allow_http: bool) -> None:
+    with pytest.raises(Mistake) as told:
+        checked_base(scheme + user + rest, allow_http=allow_http)
+    assert SECRET not in str(told.value)
 
 
 def write_good_files(folder: Path) -> None:

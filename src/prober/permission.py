@@ -72,7 +72,13 @@ def checked_base(text: str, *, allow_http: bool) -> str:
         raise Mistake(
             "The target holds a user name or password; remove it, and give a token with --bearer-env instead."
         )
-    shown = "The target" if "@" in base else re.split(r"[?#]", base)[0] or "The target"
+    # What follows a colon may be a password whose host was forgotten.
+    plain = (
+        "@" not in base
+        and "%40" not in base
+        and re.fullmatch(r"[^:]*(:\d*)?|\[[0-9A-Fa-f:.]*(\](:\d*)?)?", _authority(base))
+    )
+    shown = re.split(r"[?#]", base)[0] if plain and base[:1] not in ("?", "#", "") else "The target"
     if "://" not in base:
         raise Mistake(f"{shown}: this is not a whole URL; write it with its scheme, as https://fhir.example.org/r4.")
     try:
@@ -84,13 +90,15 @@ def checked_base(text: str, *, allow_http: bool) -> str:
     try:
         _ = parts.port
     except ValueError as error:
-        raise Mistake(f"{shown}: the port is not a number from 1 to 65535; correct it or leave it out.") from error
+        raise Mistake("The target: the port is not a number from 1 to 65535; correct it or leave it out.") from error
     if parts.query or parts.fragment or base.endswith(("?", "#")):
         raise Mistake(f"{shown}: a FHIR base URL has no query and no fragment; remove what follows ? or #.")
+    if "//" in parts.path:
+        raise Mistake("The target holds a second //; write the URL once, as https://fhir.example.org/r4.")
     if base.endswith(("/metadata", "/smart-configuration")):
-        raise Mistake(f"{base}: give the FHIR base itself, without its document's name.")
+        raise Mistake(f"{shown}: give the FHIR base itself, without its document's name.")
     if parts.scheme == "http" and not allow_http and not is_loopback(base):
-        raise Mistake(f"{base}: this target is plain http; use https, or say --allow-http if that is meant.")
+        raise Mistake(f"{shown}: this target is plain http; use https, or say --allow-http if that is meant.")
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}"
 
 
