@@ -16,11 +16,11 @@ def judge(seen: Seen[CapabilityStatement]) -> Verdict:
     if problems:
         places = ", ".join(problems[:3])
         return absent(
-            f"The reference model refuses the CapabilityStatement at {places}.",
+            f"The model refuses the CapabilityStatement at {places}.",
             *(statement.cite(_pointer(problem)) for problem in problems[:3]),
             values={"problems": list(problems)},
         )
-    return present("The reference model accepts the CapabilityStatement.", statement.cite())
+    return present("The model accepts the CapabilityStatement.", statement.cite())
 
 
 def _pointer(problem: str) -> str:

@@ -13,6 +13,7 @@ from prober.observations import (
 CONDITION = "http://terminology.hl7.org/CodeSystem/condition-category"
 OBSERVATION = "http://terminology.hl7.org/CodeSystem/observation-category"
 US_CORE = "http://hl7.org/fhir/us/core/CodeSystem"
+US_CORE_PROFILES = "http://hl7.org/fhir/us/core/StructureDefinition/"
 REQUIRED = frozenset(
     {
         ("Condition", f"{CONDITION}|encounter-diagnosis"),
@@ -43,7 +44,19 @@ def judge(seen: Seen[SmartConfiguration | None], stated: Seen[CapabilityStatemen
         return present("The server lists every granular scope that US Core requires.", proof)
     statement = None if isinstance(stated, Trouble) else stated.value
     if statement is not None and max(statement.us_core_versions, default=0) >= FIRST_BINDING:
-        message = "The server declares US Core 7 or later, and does not list every granular scope that it requires."
-        return absent(message, proof, statement.cite(), values={"missing": missing})
+        bound = bound_resources(statement, {kind for kind, _ in REQUIRED - listed})
+        if bound:
+            message = "The server declares US Core 7 or later, and does not list every granular scope that it requires."
+            cited = [statement.cite_rest(f"/resource/{index}/supportedProfile") for index in bound]
+            return absent(message, proof, *cited, values={"missing": missing})
     message = "Not every granular scope of US Core is listed, but the list need not be complete."
     return unknown("no_data", message, proof, values={"missing": missing})
+
+
+def bound_resources(statement: CapabilityStatement, kinds: set[str]) -> list[int]:
+    """Places of those types for which the server lists a US Core profile: only their scopes must be supported."""
+    return [
+        one.index
+        for one in statement.resources
+        if one.type in kinds and any(profile.startswith(US_CORE_PROFILES) for profile in one.profiles)
+    ]
