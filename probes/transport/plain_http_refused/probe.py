@@ -3,17 +3,17 @@
 from urllib.parse import urlsplit
 
 from prober.api import Exchange, Reason, Seen, Verdict, absent, not_applicable, present, probe, unknown
-from prober.observations import (
-    InClear,
-    plain_http,
-)
+from prober.observations import InClear, ModernTls, modern_tls, plain_http
 
 
-@probe(plain_http)
-def judge(seen: Seen[InClear]) -> Verdict:
-    answer = seen.value.answer
+@probe(plain_http, modern_tls)
+def judge(seen: Seen[InClear], base: Seen[ModernTls]) -> Verdict:
+    answer, hello = seen.value.answer, base.value.hello
     if answer is None:
         return not_applicable("The FHIR base is plain http on this machine, so there is no TLS to insist on.")
+    if answer.failure is not None and hello is not None and hello.undecided is not None:
+        # A host that is silent everywhere refuses nothing.
+        return unknown(hello.undecided, "The base itself does not answer, so silence over plain http says nothing.")
     if answer.failure is not None:
         return _silence(answer, answer.failure.reason)
     status = answer.status or 0
