@@ -563,7 +563,7 @@ def test_a_mistake_in_a_target_or_an_option_gives_its_sentence(
 
 @given(
     st.sampled_from(
-        ["", "https://", "HTTPS://", "http:", "http:/", "https:///", "//", "ftp://", "https://[", "a b", "?", "x/"]
+        ["", "https://", "HTTPS://", "http:", "http:/", "https:///", "//", "ftp://", "https://[", "a b", "?"]
     ),
     st.sampled_from([f"probe:{SECRET}@", f":{SECRET}@", f"probe:{SECRET}%40", f"probe:{SECRET}", f"@{SECRET}@"]),
     st.sampled_from(["", "fhir.example.org", "fhir.example.org/r4", "[::1", ":99999", "/metadata", "é", "//x", "\\x"]),
