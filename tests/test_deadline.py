@@ -25,7 +25,6 @@ GRACE = 1.5
 AROUND = 15
 """Seconds: starting Python, judging, scoring and rendering, on a machine that does other things too."""
 TOKEN = "a-token-for-the-sandbox"
-pytestmark = pytest.mark.xdist_group("deadline")
 
 
 @dataclass(frozen=True)

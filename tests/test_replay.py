@@ -24,7 +24,6 @@ from prober.pipeline import Options, collect, judge_folder, prepare, replay_fact
 from prober.sandbox import Sandbox
 
 SHUFFLES = 20
-pytestmark = pytest.mark.xdist_group("replay")
 
 ELSEWHERE = """
 import socket, sys
