@@ -21,7 +21,6 @@ from prober.nouns.provider import Provider
 from prober.pipeline import Options, prepare
 from prober.stages import run_stage
 
-
 TOKEN = "tk.ZmFrZS10b2tlbg+/9_-~canarytoken77Q"
 PATIENT, GROUP, SECOND = "mary-canary-77", "canary-group-5", "john-canary-78"
 FAMILY, GIVEN, MRN, PHONE = "Zzyzxowitz", "Qwertyanna", "MRN-998877-Q", "555-0199-4477"
