@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from prober import reduce
 from prober.nouns.base import canonical
-from prober.reduce import LONGEST_LINE, OpenData, reduced_text, reducer
+from prober.reduce import LONGEST_LINE, OpenData, people_of, reduced_text, reducer
 
 KEY = b"k" * 32
 
@@ -224,3 +224,51 @@ def test_memory_is_flat_for_a_million_lines() -> None:
     kept, most, _ = streamed(1_000_000)
     assert (kept["lines"], kept["repeated_ids"]) == (1_000_000, 0)
     assert most < 10_000_000
+
+
+def test_reading_stops_at_the_first_record_of_somebody_else() -> None:
+    """Outside synthetic data an export is read no further than the first line about a patient who is not listed."""
+    lines = [
+        {"resourceType": "Patient", "id": "known"},
+        {"resourceType": "Patient", "id": "stranger", "name": "Canary"},
+    ]
+    kept_of = reducer("ndjson/1:Patient", b"k" * 32, frozenset({"known"}))
+    for line in lines:
+        kept_of.feed(json.dumps(line).encode() + b"\n")
+    assert kept_of.enough
+    kept = kept_of.finish(complete=False)
+    assert kept["somebody_else"] is True
+    assert kept["types"] == {"Patient": 1}
+    assert "stranger" not in json.dumps(kept)
+
+
+@pytest.mark.parametrize(
+    ("resource", "people"),
+    [
+        ({"resourceType": "Patient", "id": "a"}, ("a",)),
+        ({"resourceType": "Observation", "subject": {"reference": "Patient/a"}}, ("a",)),
+        ({"resourceType": "Coverage", "beneficiary": {"reference": "https://x.example/fhir/Patient/b"}}, ("b",)),
+        ({"resourceType": "Organization", "id": "o"}, ()),
+        ({"resourceType": "Observation", "subject": "Patient/a", "patient": {"reference": 7}}, ()),
+    ],
+)
+def test_whom_a_resource_is_about(resource: dict[str, Any], people: tuple[str, ...]) -> None:
+    assert people_of(resource) == people
+
+
+@pytest.mark.parametrize(
+    ("content", "record"),
+    [
+        (b'{"resourceType":"Patient","id":"a"}\n{"resourceType"', True),
+        (b"<!doctype html><html></html>", False),
+        (b"", False),
+        (b'{"message":"login"}\n{"resourceType":"Patient"}', False),
+    ],
+)
+def test_a_file_without_a_token_is_only_looked_at(content: bytes, record: bool) -> None:
+    kept_of = reducer("opened/1", b"k" * 32)
+    for at in range(len(content)):
+        kept_of.feed(content[at : at + 1])
+        if kept_of.enough:
+            break
+    assert kept_of.finish(complete=False) == {"reducer": "opened/1", "record": record}

@@ -36,19 +36,45 @@ class Reducer(Protocol):
         """Let go of what was put aside on disk."""
 
 
-def reducer(name: str, key: bytes) -> Reducer:
-    """The reducer of that name: `open-data/1`, or `ndjson/1:Type`. KeyError for another name.
+def reducer(name: str, key: bytes, known: frozenset[str] | None = None) -> Reducer:
+    """The reducer of that name: `open-data/1`, `opened/1`, or `ndjson/1:Type`. KeyError for another name.
 
-    `key` is the run's own secret: id hashes made with it cannot be guessed from outside.
+    `key` is the run's own secret: id hashes made with it cannot be guessed from outside. `known` are the ids of the
+    patients that may be read; None where the data are synthetic.
     """
     kind, _, expected = name.partition(":")
     if expected and expected not in R4_TYPES:
         raise KeyError(name)
     if kind == "open-data/1":
         return OpenData()
+    if kind == "opened/1":
+        return Opened()
     if kind == "ndjson/1":
-        return Ndjson(key, expected)
+        return Ndjson(key, expected, known)
     raise KeyError(name)
+
+
+class Opened:
+    """Is what comes a file of records? Its beginning is enough, and nothing of it is kept."""
+
+    ENOUGH = 4096
+
+    def __init__(self) -> None:
+        self._read = b""
+
+    @property
+    def enough(self) -> bool:
+        return len(self._read) >= self.ENOUGH or b"\n" in self._read
+
+    def feed(self, piece: bytes) -> None:
+        self._read = (self._read + piece)[: self.ENOUGH]
+
+    def finish(self, *, complete: bool) -> JSON:
+        line = self._read.partition(b"\n")[0].lstrip(b"\xef\xbb\xbf \t\r")
+        return {"reducer": "opened/1", "record": line.startswith(b"{") and b'"resourceType"' in line}
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 class OpenData:
@@ -96,8 +122,10 @@ class Ndjson:
     Bulk Data Access 2.0.0, "Response - Output File Request". Memory stays flat: hashes go to an anonymous file.
     """
 
-    def __init__(self, key: bytes, expected: str) -> None:
+    def __init__(self, key: bytes, expected: str, known: frozenset[str] | None = None) -> None:
         self._key = key
+        self._known = known
+        self._somebody_else = False
         self._expected = expected
         self._rest = bytearray()
         self._rest_bytes = 0
@@ -113,7 +141,8 @@ class Ndjson:
 
     @property
     def enough(self) -> bool:
-        return False
+        """True as soon as a line is about somebody who is not known: nothing more may be read."""
+        return self._somebody_else
 
     def feed(self, piece: bytes) -> None:
         self._bytes += len(piece)
@@ -122,6 +151,8 @@ class Ndjson:
         for end in ends:
             self._add(end)
             self._end_line()
+            if self._somebody_else:
+                return
         self._add(rest)
 
     def _add(self, part: bytes) -> None:
@@ -157,6 +188,7 @@ class Ndjson:
             "repeated_ids": self._hashes.repeated(),
             "ends_with_newline": self._last in (b"", b"\n"),
             "complete": complete,
+            "somebody_else": self._somebody_else,
         }
 
     def close(self) -> None:
@@ -178,6 +210,9 @@ class Ndjson:
         if not isinstance(kind, str) or kind not in R4_TYPES:
             self._fault("the line is not a FHIR resource")
             return
+        if self._known is not None and not self._known.issuperset(people_of(resource)):
+            self._somebody_else = True
+            return
         self._types[kind] += 1
         self._other_types += bool(self._expected) and kind != self._expected
         id_ = resource.get("id")
@@ -191,6 +226,15 @@ class Ndjson:
         self._bad += 1
         if len(self._bad_lines) < BAD_LINES_NAMED:
             self._bad_lines.append({"line": self._lines, "what": what})
+
+
+def people_of(resource: dict[str, JSON]) -> tuple[str, ...]:
+    """The ids of the patients that a resource is about: its own, or those that its subject or patient refers to."""
+    if resource.get("resourceType") == "Patient":
+        return (str(resource.get("id")),)
+    members = (resource.get(name) for name in ("subject", "patient", "beneficiary", "for"))
+    references = (one.get("reference") for one in members if isinstance(one, dict))
+    return tuple(one.rpartition("Patient/")[2] for one in references if isinstance(one, str) and "Patient/" in one)
 
 
 class _Uniqueness:

@@ -14,6 +14,7 @@ def judge(seen: Seen[ExportManifest | None]) -> Verdict:
         return not_applicable("The manifest gives no counts.", export.answer.cite("/output"))
     read = [one for one in counted if one.answer is not None and isinstance(one.answer.document, dict)]
     read = [one for one in read if one.answer is not None and one.answer.status == 200]
+    read = [one for one in read if untold_file(one, export.job) is None]
     for one in read:
         if one.answer is not None and one.answer.document.get("lines") != one.count:
             message = "An exported file does not hold as many records as the manifest says."

@@ -11,7 +11,8 @@ def judge(seen: Seen[ExportManifest | None]) -> Verdict:
         return not_applicable("The server declares no bulk export.")
     if not isinstance(export.json.get("output"), list):
         return unknown("no_data", "The manifest has no list of files.", export.answer.cite())
-    answers = [one.answer for one in export.job.files if one.answer is not None and one.answer.status == 200]
+    told = [one for one in export.job.files if untold_file(one, export.job) is None]
+    answers = [one.answer for one in told if one.answer is not None and one.answer.status == 200]
     kept = [one for one in answers if isinstance(one.document, dict)]
     full = [one for one in kept if one.document.get("types")]
     if full:

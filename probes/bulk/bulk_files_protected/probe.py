@@ -20,9 +20,9 @@ def judge(seen: Seen[ExportManifest | None]) -> Verdict:
         return present(f"Without a token an exported file is refused (status {answer.status}).", needed, answer.cite())
     if hidden := cannot_tell(answer, with_token=False):
         return unknown(*hidden, answer.cite())
-    if answer.status == 200 and isinstance(answer.document, dict) and answer.document.get("types"):
+    if answer.status == 200 and isinstance(answer.document, dict) and answer.document.get("record"):
         message = "An exported file is given to anybody, though its manifest says that a token is required."
-        return absent(message, needed, answer.cite("/types"))
+        return absent(message, needed, answer.cite("/record"))
     if answer.status == 200:
         message = "Without a token something comes in place of an exported file, but no record."
         return unknown("masquerade", message, answer.cite())

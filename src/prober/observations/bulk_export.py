@@ -214,7 +214,8 @@ async def bulk_job(session: Session) -> BulkJob | None:
         await _follow(session, job, polls)
         manifest = _manifest(polls[-1])
         await _fetch(session, manifest, job, files)
-        without_token = await _fetch_without_token(session, manifest, job)
+        if not any(one.answer is not None and holds_somebody_else(one.answer) for one in files):
+            without_token = await _fetch_without_token(session, manifest, job)
     finally:
         ended = await session.end_job(job)
         after = await session.poll(job, label="after deletion")
@@ -261,16 +262,19 @@ async def _fetch(session: Session, manifest: dict[str, JSON], job: str, files: l
         answer = await session.file(url, reducer="ndjson/1", bearer=bearer, expects=expects) if url else None
         counted = count if isinstance(count, int) and not isinstance(count, bool) else None
         files.append(ExportedFile(index, kind, counted, answer))
+        if answer is not None and holds_somebody_else(answer):
+            # On production nothing more of such an export may be read.
+            return
 
 
 async def _fetch_without_token(session: Session, manifest: dict[str, JSON], job: str) -> Exchange | None:
-    """The first file once more without the token, if the manifest says that one is needed."""
+    """Whether the first file also comes without the token, if the manifest says that one is needed."""
     if manifest.get("requiresAccessToken") is not True:
         return None
     for entry in _entries(manifest):
         url = _address(entry, job)
         if url is not None:
-            return await session.file(url, reducer="ndjson/1", bearer="none", label="without token")
+            return await session.file(url, reducer="opened/1", bearer="none", label="without token")
     return None
 
 
@@ -304,4 +308,13 @@ async def export_manifest(session: Session) -> ExportManifest | None:
 
 def untold_file(file: ExportedFile, job: BulkJob) -> tuple[Reason, str] | None:
     """Why nothing can be said of this file; None if something can."""
-    return cannot_tell(file.answer, with_token=job.with_token) if file.answer is not None else None
+    if file.answer is None:
+        return None
+    if holds_somebody_else(file.answer):
+        return "needs_authorization", "The export holds somebody who is no listed test patient: prober read no further."
+    return cannot_tell(file.answer, with_token=job.with_token)
+
+
+def holds_somebody_else(answer: Exchange) -> bool:
+    """True if the door stopped reading, because a line was about somebody who is no listed test patient."""
+    return isinstance(answer.document, dict) and answer.document.get("somebody_else") is True
