@@ -26,6 +26,7 @@ from prober.archive import (
     RunFolder,
     copy_for_rejudging,
     evidence_digest,
+    read_plainly,
 )
 from prober.clock import SystemClock
 from prober.mistake import BadFolder
@@ -58,7 +59,7 @@ RUNNING = Run(
 WRITER = """
 import hashlib, sys
 from pathlib import Path
-from prober.archive import RunFolder
+from prober.archive import RunFolder, read_plainly
 from prober.nouns.evidence import Exchange
 from prober.nouns.run import Run
 folder = RunFolder.create(Path(sys.argv[1]))
@@ -279,3 +280,40 @@ def test_the_digest_of_the_evidence_changes_with_any_of_it(tmp_path: Path) -> No
         folder.close()
         digests |= {evidence_digest(folder), evidence_digest(RunFolder.open(folder.path))}
     assert len(digests) == 3
+
+
+@pytest.mark.parametrize("name", ["findings.jsonl", "scorecard.json", "report.html", "run.json"])
+def test_writing_follows_no_link_that_was_laid_out(tmp_path: Path, name: str) -> None:
+    """A run folder may come from a stranger: no name in it may lead prober to a file of the user."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine", encoding="utf-8")
+    folder = RunFolder.create(tmp_path / "run")
+    for trap in (name, f".{name}.part", f".part-{name}"):
+        (folder.path / trap).symlink_to(victim)
+    folder.write_report(name, "new")
+    assert victim.read_text(encoding="utf-8") == "mine"
+    assert (folder.path / name).read_text(encoding="utf-8") == "new"
+    assert not (folder.path / name).is_symlink()
+
+
+def test_nothing_but_plain_files_of_a_sane_size_is_read(tmp_path: Path) -> None:
+    plain, link, pipe, huge = (tmp_path / name for name in ("plain", "link", "pipe", "huge"))
+    plain.write_bytes(b"seen")
+    link.symlink_to("/dev/zero")
+    os.mkfifo(pipe)
+    with huge.open("wb") as file:
+        file.truncate(3 * 2**30)
+    assert read_plainly(plain, 100) == b"seen"
+    for path, words in ((link, "it is a link"), (pipe, "not a plain file"), (huge, "larger than 100 bytes")):
+        with pytest.raises(BadFolder, match=words):
+            read_plainly(path, 100)
+    with pytest.raises(BadFolder, match="No such file"):
+        read_plainly(tmp_path / "nothing", 100)
+
+
+def test_a_line_is_ended_by_a_line_feed_and_by_nothing_else(tmp_path: Path) -> None:
+    """A server may put any character into what is stored; U+2028 and its like end no line."""
+    folder = RunFolder.create(tmp_path / "run")
+    texts = ("title: a\u2028b\n", "title: c\x85d\n")
+    folder.write_models(texts)
+    assert folder.models() == texts

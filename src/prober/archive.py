@@ -1,7 +1,10 @@
 """The only door to run folders on disk: what lies in one, how it is written safely, and how it is read back."""
 
+import errno
 import hashlib
 import os
+import stat
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +22,11 @@ from prober.nouns.scorecard import Scorecard
 RUN, PROVIDER, MODEL = "run.json", "provider.json", "model.yaml"
 EXCHANGES, BLOBS, MEASUREMENTS = "exchanges.jsonl", "blobs", "measurements.jsonl"
 FINDINGS, SCORECARD = "findings.jsonl", "scorecard.json"
+LARGEST_FILE = 64 * 2**20
+"""Bytes: prober never writes a larger file into a run folder."""
+LARGEST_MODEL = 4 * 2**20
+MOST_HELD = 256 * 2**20
+"""Bytes: all stored bodies of a run together."""
 _BETWEEN_MODELS = "---\n"
 N = TypeVar("N", bound=Noun)
 T = TypeVar("T")
@@ -111,11 +119,12 @@ class RunFolder:
     def models(self) -> tuple[str, ...]:
         """The texts of the models that this run was scored with."""
         documents: list[str] = [""]
-        for line in self._read(MODEL).splitlines(keepends=True):
-            if line == _BETWEEN_MODELS:
+        # Not splitlines: it also splits at characters that are no line ends in YAML and JSON.
+        for line in self._read(MODEL, LARGEST_MODEL).removesuffix("\n").split("\n"):
+            if line + "\n" == _BETWEEN_MODELS:
                 documents.append("")
             else:
-                documents[-1] += line
+                documents[-1] += line + "\n"
         return tuple(documents)
 
     def exchanges(self) -> dict[str, Exchange]:
@@ -123,10 +132,11 @@ class RunFolder:
 
         A last line that a kill cut off is passed over: it was not finished evidence.
         """
-        if not (self.path / EXCHANGES).is_file():
+        if not self.has(EXCHANGES):
             return {}
         found: dict[str, Exchange] = {}
-        lines = (self.path / EXCHANGES).read_bytes().split(b"\n")
+        held = 0
+        lines = read_plainly(self.path / EXCHANGES, LARGEST_FILE).split(b"\n")
         for number, line in enumerate(lines, start=1):
             if not line:
                 continue
@@ -136,7 +146,11 @@ class RunFolder:
                 if number == len(lines):
                     break
                 raise BadFolder(f"{self.path / EXCHANGES}:{number}: this line is not an exchange.") from error
-            found[exchange.id] = exchange.model_copy(update={"content": self.blob(exchange.body)})
+            content = self.blob(exchange.body)
+            held += len(content)
+            if held > MOST_HELD:
+                raise BadFolder(f"{self.path / BLOBS}: the stored bodies are larger than prober ever writes.")
+            found[exchange.id] = exchange.model_copy(update={"content": content})
         return found
 
     def blob(self, name: str | None) -> bytes:
@@ -145,10 +159,9 @@ class RunFolder:
             return b""
         if len(name) != 64 or not all(character in "0123456789abcdef" for character in name):
             raise BadFolder(f"{self.path}: {name!r} is not the name of a stored body.")
-        try:
-            content = (self.path / BLOBS / name).read_bytes()
-        except OSError as error:
-            raise BadFolder(f"{self.path / BLOBS / name}: this stored body is missing.") from error
+        if not os.path.lexists(self.path / BLOBS / name):
+            raise BadFolder(f"{self.path / BLOBS / name}: this stored body is missing.")
+        content = read_plainly(self.path / BLOBS / name, LARGEST_FILE)
         if hashlib.sha256(content).hexdigest() != name:
             raise BadFolder(f"{self.path / BLOBS / name}: this stored body was altered, its hash is another one.")
         return content
@@ -163,7 +176,7 @@ class RunFolder:
         return (self.path / name).is_file()
 
     def _lines(self, name: str, noun: type[Finding]) -> Iterator[Finding]:
-        for number, line in enumerate(self._read(name).splitlines(), start=1):
+        for number, line in enumerate(self._read(name).removesuffix("\n").split("\n"), start=1):
             try:
                 yield noun.model_validate_json(line)
             except ValidationError as error:
@@ -175,21 +188,27 @@ class RunFolder:
         except ValidationError as error:
             raise BadFolder(f"{self.path / name}: this file is not what prober wrote ({_first(error)}).") from error
 
-    def _read(self, name: str) -> str:
+    def _read(self, name: str, most: int = LARGEST_FILE) -> str:
         try:
-            return (self.path / name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadFolder(f"{self.path / name}: this file cannot be read.") from error
+            return read_plainly(self.path / name, most).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise BadFolder(f"{self.path / name}: this file is not UTF-8 text.") from error
 
     def _write(self, name: str, content: str | bytes) -> None:
         target = self.path / name
-        beside = target.with_name(f".{target.name}.part")
         data = content.encode("utf-8") if isinstance(content, str) else content
 
         def write() -> None:
-            with beside.open("wb") as file:
-                file.write(data)
-            beside.replace(target)
+            # A name that nobody could have prepared: a link lying there would lead the writing elsewhere.
+            descriptor, beside = tempfile.mkstemp(prefix=".part-", dir=target.parent)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(data)
+                os.chmod(beside, 0o644)
+                os.replace(beside, target)
+            except BaseException:
+                Path(beside).unlink(missing_ok=True)
+                raise
 
         self._on_disk(name, write)
 
@@ -201,6 +220,22 @@ class RunFolder:
             raise BadFolder(
                 f"{target}: this file cannot be written ({error.strerror}); make room, or use another --out."
             ) from error
+
+
+def read_plainly(path: Path, most: int) -> bytes:
+    """The content of a plain file of at most `most` bytes. Raises BadFolder for a link, a pipe, a device, or more."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        why = "it is a link" if error.errno == errno.ELOOP else str(error.strerror)
+        raise BadFolder(f"{path}: this file cannot be read ({why}).") from error
+    with os.fdopen(descriptor, "rb") as file:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            raise BadFolder(f"{path}: this is not a plain file, so prober did not write it.")
+        if facts.st_size > most:
+            raise BadFolder(f"{path}: this file is larger than {most} bytes, so prober did not write it.")
+        return file.read(most)
 
 
 def check_place(path: Path, option: str, *, empty: bool = False) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from pydantic import ValidationError
+
 from prober import __version__
 from prober.archive import RunFolder, check_place, copy_for_rejudging, evidence_digest
 from prober.clock import Clock, instant, new_run_id
@@ -385,7 +387,12 @@ def score_folders(
     texts = load_models(model, probes)[0] if model is not None else folders[0].models()
     models = [parse_model(text, folders[0].path / "model.yaml") for text in texts]
     at = as_of or max(one.run.as_of or one.run.started for one in runs)
-    return score(runs, models, {id_: one.sheet for id_, one in probes.items()}, as_of=at)
+    try:
+        return score(runs, models, {id_: one.sheet for id_, one in probes.items()}, as_of=at)
+    except ValidationError:
+        raise
+    except ValueError as error:
+        raise Mistake(f"{folders[0].path}: this cannot be scored: {error}") from error
 
 
 def exit_code(cards: Iterable[Scorecard], runs: Iterable[Run], bugs: bool, below: bool | None) -> int:
