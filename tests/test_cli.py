@@ -19,7 +19,8 @@ import pytest
 import typer.main
 
 from prober import __version__, cli
-from prober.library import built_in_probes, load_probes, load_provider
+from prober.library import built_in_probes, load_authorization, load_probes, load_provider
+from prober.mistake import Mistake
 from prober.render.terminal import explanation
 from prober.sandbox import DEFECTS, Sandbox
 
@@ -200,8 +201,13 @@ def test_plan_for_a_stranger_is_public_discovery_and_nothing_else(prober: Call) 
 
 
 def test_a_provider_file_begins_with_init(prober: Call, tmp_path: Path) -> None:
-    assert prober("init").code == 0
+    assert prober("init", "--authorization", "statement.yaml").code == 0
     path = tmp_path / "desk" / "provider.yaml"
+    for form, load in ((path, load_provider), (path.with_name("statement.yaml"), load_authorization)):
+        with pytest.raises(Mistake, match="this line still says FILL IN"):
+            load(form)
+    filled = path.read_text().replace("FILL IN, for example ", "").replace("FILL IN", "Example Health")
+    path.write_text(filled)
     assert load_provider(path).fhir_bases == ("https://fhir.example.org/r4",)
     commented = {line[2:].split(":")[0] for line in path.read_text().splitlines() if re.match(r"# [a-z_]+:", line)}
     fields = {field.alias or name for name, field in type(load_provider(path)).model_fields.items()}

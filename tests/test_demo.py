@@ -8,7 +8,6 @@ import pytest
 from prober.playground import Row, as_markdown, table
 from prober.sandbox import DEFECTS
 
-
 PAGE = Path(__file__).parent.parent / "docs" / "defects.md"
 
 

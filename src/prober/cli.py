@@ -417,12 +417,19 @@ def coverage(
 @app.command()
 def init(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="The file to make.")] = Path("provider.yaml"),
+    authorization: Annotated[
+        Path | None, typer.Option("--authorization", metavar="FILE", help="Also make an authorization statement.")
+    ] = None,
 ) -> None:
-    """Write a commented provider.yaml to fill in."""
-    from prober.scaffold import new_provider_file
+    """Write a commented provider.yaml to fill in, and if wished an authorization statement."""
+    from prober.scaffold import new_authorization_file, new_provider_file
 
     new_provider_file(path)
-    _say(f"{path} is ready to be filled in; then run `prober run --provider {path}`.")
+    if authorization is not None:
+        new_authorization_file(authorization)
+        _say(f"{authorization} is ready to be filled in and signed.")
+    and_so = f" --authorization {authorization}" if authorization else ""
+    _say(f"{path} is ready to be filled in; then run `prober run --provider {path}{and_so}`.")
 
 
 @app.command()

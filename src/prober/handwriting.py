@@ -17,9 +17,20 @@ DEEPEST = 60
 """Levels of nesting in a file. Composing goes as deep on the C stack, which ends the process when it overflows."""
 
 
-def load_yaml(path: Path, noun: type[N]) -> N:
-    """A YAML file as a noun. Raises Mistake naming file, line and remedy for the first thing that is wrong."""
-    value, lines = parse(read_text(path), path)
+TO_FILL_IN = "FILL IN"
+"""What a new file says where a person has to write something."""
+
+
+def load_yaml(path: Path, noun: type[N], *, form: bool = False) -> N:
+    """A YAML file as a noun. Raises Mistake naming file, line and remedy for the first thing that is wrong.
+
+    A `form` is a file that prober began: a line of it that still says FILL IN is told first.
+    """
+    content = read_text(path)
+    for number, line in enumerate(content.split("\n") if form else (), start=1):
+        if TO_FILL_IN in line.partition("#")[0]:
+            raise Mistake(f"{path}:{number}: this line still says {TO_FILL_IN}; write there what is true.")
+    value, lines = parse(content, path)
     try:
         return noun.model_validate(value)
     except ValidationError as error:

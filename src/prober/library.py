@@ -221,7 +221,7 @@ def _line_with(path: Path, word: str) -> int:
 
 def load_provider(path: Path, check_base: Callable[[str], object] = str) -> Provider:
     """provider.yaml. Raises Mistake, also where `check_base` raises one for a FHIR base."""
-    provider = load_yaml(path, Provider)
+    provider = load_yaml(path, Provider, form=True)
     for number, base in enumerate(provider.fhir_bases):
         try:
             check_base(base)
@@ -235,7 +235,7 @@ def load_provider(path: Path, check_base: Callable[[str], object] = str) -> Prov
 
 def load_authorization(path: Path) -> Authorization:
     """An authorization statement. Raises Mistake."""
-    return load_yaml(path, Authorization)
+    return load_yaml(path, Authorization, form=True)
 
 
 def load_cases(path: Path) -> list[Mapping[str, Any]]:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from prober import __version__
-from prober.archive import RunFolder, check_place, copy_for_rejudging, evidence_digest
+from prober.archive import RUN, RunFolder, check_place, copy_for_rejudging, evidence_digest
 from prober.clock import Clock, instant, new_run_id
 from prober.handwriting import read_text
 from prober.judge import judge
@@ -124,12 +124,20 @@ def prepare(options: Options, clock: Clock) -> Prepared:
         _check_ca(options.ca_file)
     if options.custodian is not None:
         check_place(options.custodian, "--custodian")
+        for place in (options.custodian.absolute(), *options.custodian.absolute().parents):
+            if (place / RUN).exists():
+                raise Mistake(keys_inside(options.custodian, place))
     probes = load_probes(options.probes)
     models, digests = load_models(options.model, probes)
     if options.only is not None:
         probes = {id_: one for id_, one in probes.items() if id_ in options.only}
     plan = make_plan(probes, decision, options)
     return Prepared(options, base, decision, plan, probes, models, digests, token, resolve)
+
+
+def keys_inside(custodian: Path, run: Path) -> str:
+    """The sentence for a custodian's folder that lies in a run folder."""
+    return f"--custodian {custodian}: this lies in the run folder {run}, so its keys would go with it; name another."
 
 
 def load_models(extra: Path | None, probes: Mapping[str, LoadedProbe]) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -343,21 +351,28 @@ async def _look_at_everything(
 
 def judge_folder(folder: RunFolder, probes: Mapping[str, LoadedProbe], out: Path | None = None) -> tuple[Finding, ...]:
     """Judge a run folder again. Raises Mistake if other probes made its findings, unless `out` names a new folder."""
-    run = folder.run()
-    digests = {id_: one.digest for id_, one in probes.items()}
-    if out is None and digests != run.probes:
-        different = sorted(id_ for id_ in {*digests, *run.probes} if digests.get(id_) != run.probes.get(id_))
-        raise Mistake(
-            f"{folder.path}: this run was made with other probes ({different[0]} differs); "
-            "judge it into a new folder with --out DIR."
-        )
-    if out is not None:
+    if out is None:
+        refuse_other_probes(folder, probes, "judge")
+    else:
+        digests = {id_: one.digest for id_, one in probes.items()}
         folder = copy_for_rejudging(folder, out, evidence_digest(folder))
         folder.write_run(folder.run().model_copy(update={"probes": digests}))
     loaded = {id_: (one.probe, one.sheet, one.digest) for id_, one in probes.items()}
     judged = asyncio.run(judge(loaded, replay_facts(folder), folder.exchanges()))
     folder.write_findings(judged.findings)
     return judged.findings
+
+
+def refuse_other_probes(folder: RunFolder, probes: Mapping[str, LoadedProbe], doing: str) -> None:
+    """Raises Mistake if a run folder was made with other probes than these: its results would be overwritten."""
+    made = folder.run().probes
+    digests = {id_: one.digest for id_, one in probes.items()}
+    different = sorted(id_ for id_ in {*digests, *made} if digests.get(id_) != made.get(id_))
+    if different:
+        raise Mistake(
+            f"{folder.path}: this run was made with other probes ({different[0]} differs); "
+            f"{doing} it into a new folder with --out DIR."
+        )
 
 
 def replay_facts(folder: RunFolder) -> Facts:

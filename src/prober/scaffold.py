@@ -57,7 +57,7 @@ _CASES = """# A remembered server, at most a few changes, the expected outcome. 
 
 _PROVIDER = """# The provider profile. Fill in what is known; what is not said stays unknown and is held against nobody.
 schema: prober/provider/1
-organisation: Example Health
+organisation: FILL IN
 # country: US                 # two letters; decides which national norms apply
 # setting: both               # inpatient, outpatient or both
 # services: [prescribes, vaccinates, has_lab, telehealth, schedules_visits, refers]
@@ -67,7 +67,7 @@ organisation: Example Health
 # population_size: 120000
 environment: undeclared       # production, sandbox, reference or undeclared
 fhir_bases:
-  - https://fhir.example.org/r4
+  - FILL IN, for example https://fhir.example.org/r4
 # cds_bases: []
 # doc_urls: []
 # metrics_url: https://example.org/interoperability/metrics.json
@@ -82,6 +82,29 @@ fhir_bases:
 # bearer: env:PROBER_TOKEN
 # Writing needs this, a declared sandbox, and --permit writes.
 # writes: false
+"""
+
+
+_AUTHORIZATION = """# Who permits what on which server, and until when; signed by whoever operates it. It is checked
+# before the first request and sealed in the run, and its short form stands on the report's first page.
+schema: prober/authorization/1
+grantor: FILL IN the name of the person who permits it
+grantor_role: FILL IN
+legal_entity: FILL IN the legal entity that operates the server
+grantee: FILL IN who may probe
+bases: [FILL IN the exact FHIR base URL]
+hosts: []                      # other hosts: token endpoint, export files
+modes: [active, credentials, patient_data]   # also: jobs, negative_auth, writes
+test_patients: []              # ids that exist for testing; nobody else is ever read outside a sandbox
+groups: []                     # Groups whose members are all listed above
+not_before: FILL IN, for example 2026-12-01T00:00:00Z
+not_after: FILL IN, for example 2026-12-31T00:00:00Z
+requests_per_second: 1
+terms_version: FILL IN the version of the terms of use that were accepted
+terms_sha256: FILL IN the SHA-256 of those terms
+data_basis: FILL IN the legal basis on which test data are read
+emergency_contact: FILL IN whom to call when something goes wrong
+document_sha256: FILL IN the SHA-256 of the signed document
 """
 
 
@@ -103,13 +126,22 @@ def new_probe(id_: str, into: Path) -> tuple[Path, ...]:
     return tuple(folder / name for name in contents)
 
 
+def new_authorization_file(path: Path) -> None:
+    """Write the commented authorization statement. Raises Mistake if something is there already."""
+    _write_new(path, _AUTHORIZATION)
+
+
 def new_provider_file(path: Path) -> None:
     """Write the commented provider file. Raises Mistake if something is there already."""
+    _write_new(path, _PROVIDER)
+
+
+def _write_new(path: Path, text: str) -> None:
     if path.exists():
         raise Mistake(f"{path}: this file is there already; name another one.")
     if not path.parent.is_dir():
         raise Mistake(f"{path}: there is no folder {path.parent}; make it first, or name another file.")
     try:
-        path.write_text(_PROVIDER, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise Mistake(f"{path}: this file cannot be written ({error.strerror}).") from error

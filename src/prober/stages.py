@@ -21,6 +21,8 @@ from prober.pipeline import (
     collect,
     exit_code,
     judge_folder,
+    keys_inside,
+    refuse_other_probes,
     score_folders,
     surely_below,
 )
@@ -51,25 +53,32 @@ def run_stage(
     clock = SystemClock()
     root = out or _default_folder(prepared, clock)
     check_place(root, "--out", empty=True)
+    _keep_keys_outside(prepared[0].options.custodian, root)
     places = [root] if len(prepared) == 1 else [root / _place(number, one) for number, one in enumerate(prepared, 1)]
     collected = asyncio.run(_collect_all(prepared, places, clock))
     folders = [one.folder for one in collected]
     bugs = any(one.bugs for one in collected)
+    heed_sigterm()
     if not whole:
         for one in collected:
             done = one.run.done
             sent = done.requests if done else 0
             say(f"{one.folder.path} holds {sent} requests of a budget of {one.run.plan.budget}.")
         return exit_code((), [one.run for one in collected], bugs, False)
-    probes = prepared[0].probes
-    for folder in folders:
-        judge_folder(folder, probes)
-    card = score_folders(folders, probes, as_of=as_of)
-    _write_card(root, folders, probes, card, as_of)
-    below = surely_below(card, fail_under) if fail_under else False
-    code = exit_code([card], [one.run for one in collected], bugs, below)
-    report = load_report(root, folders, probes, card)
-    paths = write_reports(root, report)
+    try:
+        probes = prepared[0].probes
+        for folder in folders:
+            judge_folder(folder, probes)
+        card = score_folders(folders, probes, as_of=as_of)
+        _write_card(root, folders, probes, card, as_of)
+        below = surely_below(card, fail_under) if fail_under else False
+        code = exit_code([card], [one.run for one in collected], bugs, below)
+        report = load_report(root, folders, probes, card)
+        paths = write_reports(root, report)
+    except KeyboardInterrupt:
+        again = " && ".join(f"prober judge {folder.path} && prober score {folder.path}" for folder in folders)
+        print(f"prober: Interrupted; the evidence is kept. Go on with: {again}", file=sys.stderr)
+        return 3
     if as_json:
         say(card.line())
     else:
@@ -100,6 +109,7 @@ def score_stage(
     card = score_folders(folders, probes, model=model, as_of=as_of)
     below = surely_below(card, fail_under) if fail_under else False
     if out is None:
+        refuse_other_probes(folders[0], probes, "score")
         _refuse_other_models(folders[0], card)
         folders[0].write_scorecard(card)
     else:
@@ -117,6 +127,8 @@ def render_stage(runs: Sequence[Path], out: Path | None, extra: Iterable[Path]) 
         for name in (FINDINGS, SCORECARD):
             if not folder.has(name):
                 raise Mistake(f"{folder.path / name}: this file is missing; make it with `prober judge` and `score`.")
+    if out is None:
+        refuse_other_probes(folders[0], probes, "render")
     card = folders[0].scorecard() if len(folders) == 1 else score_folders(folders, probes)
     root = folders[0].path if out is None else RunFolder.create_plain(out).path
     return write_reports(root, load_report(root, folders, probes, card))
@@ -165,6 +177,20 @@ def cleanup_stage(contact: str | None, ca_file: Path | None, bearer_env: str | N
         return 0
     token = os.environ.get(bearer_env, "") if bearer_env else ""
     return asyncio.run(delete_left_behind(contact, str(ca_file) if ca_file else None, token or None, say))
+
+
+def heed_sigterm() -> None:
+    """From now on SIGTERM ends prober as Ctrl-C does. While it collects, both are heard by the event loop instead."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+def _keep_keys_outside(custodian: Path | None, root: Path) -> None:
+    if custodian is not None and custodian.absolute().is_relative_to(root.absolute()):
+        raise Mistake(keys_inside(custodian, root))
 
 
 async def _collect_all(prepared: Sequence[Prepared], places: Sequence[Path], clock: Clock) -> list[Collected]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from prober.casebook import Remembered, disagreement, outcome_of, read_cases, remember
-from prober.handwriting import line_of
+from prober.handwriting import TO_FILL_IN, line_of
 from prober.library import PROBE_FILES, LoadedProbe, built_in_probes, load_probe
 from prober.mistake import Mistake
 
@@ -34,8 +34,6 @@ MODULES = frozenset(
 )
 """All that a probe may import: the words of prober, and standard modules that cannot look at the world."""
 
-TO_FILL_IN = "FILL IN"
-"""What `prober new` writes where a person must write."""
 WORLDLY = frozenset({"open", "print", "input", "eval", "exec", "compile", "__import__", "globals"})
 """Functions of Python whose call would make a judgement depend on something outside the evidence."""
 CLOCKS = frozenset({"now", "utcnow", "today"})

@@ -15,6 +15,7 @@ from prober.nouns.finding import Reason
 from prober.nouns.run import REASON_FOR_PERMIT, Permit
 from prober.session.ask import FHIR_JSON, Ask, Bearer, Purpose, request_hash
 from prober.session.observation import Observation
+from prober.session.withheld import passing
 
 T = TypeVar("T")
 MOST_HOPS = 3
@@ -87,11 +88,11 @@ class Round:
 
     async def _look(self, wanted: Observation[T], arguments: tuple[str, ...]) -> Seen[T] | Trouble:
         facts = self._exchanger.facts
-        if refused := (facts.refused or {}).get(wanted.name):
-            return Trouble(refused, f"The plan of this run left no room to look at {wanted.name}.")
         missing = next((permit for permit in wanted.permits if permit not in facts.permits), None)
         if missing is not None:
-            return Trouble(REASON_FOR_PERMIT[missing], f"This run has no permit `{missing}`.")
+            return Trouble(REASON_FOR_PERMIT[missing], f"This was not asked: the run has no permit `{missing}`.")
+        if refused := (facts.refused or {}).get(wanted.name):
+            return Trouble(refused, "This was not asked: the budget of requests had no room for it.")
         session = Session(self, self._exchanger, wanted, arguments)
         try:
             value = await wanted.look(session, *arguments)
@@ -186,7 +187,7 @@ class Session:
         reducer: str | None = None,
         **values: str,
     ) -> Exchange:
-        """GET `template` below the FHIR base. Raises Troubled for no answer, and for a final 429, 503 or other 5xx."""
+        """GET `template` below the FHIR base. Raises Troubled for no answer, and for one that is `passing`."""
         ask = self._ask(template, accept, headers, bearer, label, reducer, values)
         return self._answered(await self._polite(ask))
 
@@ -316,8 +317,9 @@ class Session:
         status = answer.status or 0
         if status in REST:
             self.trouble(REST[status], asked_for_rest(status))
-        if status >= 500 and status != 501:
-            self.trouble("server_error", f"The server answered with status {status}.")
+        hidden = passing(answer)
+        if hidden is not None:
+            self.trouble(*hidden)
         return answer
 
 
