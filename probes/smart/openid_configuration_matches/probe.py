@@ -3,7 +3,9 @@
 from prober.api import Seen, Verdict, absent, not_applicable, present, probe, unknown
 from prober.observations import (
     Published,
+    closed,
     disguise_of,
+    not_there,
     openid_configuration,
 )
 
@@ -17,10 +19,13 @@ def judge(seen: Seen[Published]) -> Verdict:
         return absent("Sign-on by OpenID Connect is declared, but no issuer is named.", smart.cite("/capabilities"))
     if answer is None:
         return not_applicable("The SMART configuration names no issuer.", smart.cite())
-    if answer.status in (401, 403):
+    if closed(answer):
         return unknown("protected", "The issuer asks for a login before it shows its configuration.", answer.cite())
-    if answer.status != 200:
+    if not_there(answer):
         return absent(f"The issuer publishes no OpenID configuration (status {answer.status}).", answer.cite())
+    if answer.status != 200:
+        message = f"Status {answer.status} neither shows an OpenID configuration nor says that there is none."
+        return unknown("no_data", message, answer.cite())
     disguise = disguise_of(answer)
     if disguise is not None:
         return absent(f"Where the OpenID configuration should be stands {disguise.words}.", answer.cite())
