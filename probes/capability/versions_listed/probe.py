@@ -2,7 +2,9 @@
 
 from prober.api import JSON, Exchange, Seen, Verdict, absent, present, probe, unknown
 from prober.observations import (
+    closed,
     disguise_of,
+    not_there,
     versions_answer,
 )
 
@@ -10,10 +12,13 @@ from prober.observations import (
 @probe(versions_answer)
 def judge(seen: Seen[Exchange]) -> Verdict:
     answer = seen.value
-    if answer.status in (401, 403):
+    if closed(answer):
         return unknown("protected", "The server asks for a login before it lists its FHIR versions.", answer.cite())
-    if answer.status != 200:
+    if not_there(answer):
         return absent(f"The server does not offer $versions (status {answer.status}).", answer.cite())
+    if answer.status != 200:
+        message = f"Status {answer.status} neither lists FHIR versions nor says that $versions is not offered."
+        return unknown("no_data", message, answer.cite())
     disguise = disguise_of(answer)
     if disguise is not None:
         return absent(f"Asked for its FHIR versions, the server answers with {disguise.words}.", answer.cite())

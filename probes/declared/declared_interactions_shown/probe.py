@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from prober.api import Cell, Citation, Exchange, Reason, Seen, Verdict, absent, not_applicable, present, probe, unknown
-from prober.observations import TriedType, cannot_tell, declared_interactions, refuted, searchset, shortened
+from prober.observations import TriedType, cannot_tell, declared_interactions, passing, refuted, searchset, shortened
 
 EXERCISED = ("read", "search-type")
 Result = Literal["shown", "refuted", "untested"]
@@ -57,6 +57,8 @@ def search_result(one: TriedType) -> tuple[Result, Reason | None]:
     answer = one.search
     if answer is None:
         return "untested", "needs_patient_data" if one.sampled else "untested_sample"
+    if trouble := passing(answer):
+        return "untested", trouble[0]
     wants_patient = answer.status == 400 or (answer.status == 403 and one.with_token)
     if wants_patient and not one.restricted and not refuted(answer):
         return "untested", "needs_patient_data"

@@ -19,7 +19,9 @@ from prober.observations import (
     CapabilityStatement,
     bulk_job,
     capability_statement,
+    closed,
     declared_exports,
+    not_there,
     refuted,
     versions_answer,
 )
@@ -58,9 +60,9 @@ def versions_cell(declared: bool, seen: Seen[Exchange] | Trouble) -> Cell:
     if isinstance(seen, Trouble):
         return Cell(claim=claim, declared=declared, result="untested", reason=seen.reason)
     answer = seen.value
-    if answer.status in (401, 403):
+    if closed(answer):
         return Cell(claim=claim, declared=declared, result="untested", exchange=answer.id, reason="protected")
-    if refuted(answer):
+    if not_there(answer):
         return Cell(claim=claim, declared=declared, result="refuted", exchange=answer.id)
     document = answer.document if answer.status == 200 and isinstance(answer.document, dict) else {}
     if document.get("resourceType") != "Parameters" and "versions" not in document:

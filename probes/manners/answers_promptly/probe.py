@@ -1,7 +1,7 @@
 """Does the server begin its answer to a simple request within three seconds?"""
 
 from prober.api import Exchange, Seen, Verdict, absent, present, probe, unknown
-from prober.observations import answer_samples, cannot_tell
+from prober.observations import answer_samples, cannot_tell, closed
 
 AT_MOST = 3_000_000
 """Microseconds from the end of the request to the first byte of the answer; making the connection does not count."""
@@ -11,7 +11,7 @@ AT_MOST = 3_000_000
 def judge(seen: Seen[tuple[Exchange, ...]]) -> Verdict:
     samples = seen.value
     # A closed door is an answer too: how long the server took for it is what is asked here.
-    answered = [one for one in samples if one.status in (401, 403) or cannot_tell(one, with_token=False) is None]
+    answered = [one for one in samples if closed(one) or cannot_tell(one, with_token=False) is None]
     times = sorted(one.timings.first_byte for one in answered if one.timings.first_byte is not None)
     if len(times) < 2:
         reason, message = next(

@@ -1,7 +1,10 @@
 """Does the server say that a record is not there when it is not there?"""
 
 from prober.api import Exchange, Seen, Verdict, absent, present, probe, unknown
-from prober.observations import explained, ghost_answer
+from prober.observations import explained, ghost_answer, refuted
+
+REFUSALS = (400, 422)
+"""Beside what says that a read is not supported: the statuses that call the request itself wrong."""
 
 
 @probe(ghost_answer)
@@ -16,7 +19,7 @@ def judge(seen: Seen[Exchange]) -> Verdict:
         what = "an OperationOutcome" if explained(answer) else "something"
         message = f"Asked for a patient who does not exist, the server answers with {what} under status {status}."
         return absent(message, answer.cite(), values=values)
-    if 400 <= status < 500 or status == 501:
+    if status in REFUSALS or refuted(answer):
         message = f"The server refuses a patient who does not exist with status {status} instead of 404."
         return absent(message, answer.cite(), values=values)
     message = f"The server neither answers nor refuses a patient who does not exist (status {status})."

@@ -1,7 +1,7 @@
 """Does the server refuse an unknown search parameter when it is asked to be strict?"""
 
 from prober.api import Exchange, Seen, Verdict, absent, present, probe, unknown
-from prober.observations import explained, strict_search_answer
+from prober.observations import explained, searchset, strict_search_answer
 
 
 @probe(strict_search_answer)
@@ -13,8 +13,11 @@ def judge(seen: Seen[Exchange]) -> Verdict:
         how = "and explains itself" if explained(answer) else "but does not explain itself"
         message = f"Asked to be strict, the server refuses an unknown search parameter {how} (status {status})."
         return present(message, answer.cite(), values=values)
-    if 200 <= status < 300:
+    if searchset(answer) is not None:
         message = "The server ignores an unknown search parameter although it was asked to be strict."
         return absent(message, answer.cite(), values=values)
+    if status == 200:
+        message = "In place of a search result the strict search was answered with something else under status 200."
+        return unknown("masquerade", message, answer.cite(), values=values)
     message = f"The strict search was answered with status {status}, which says nothing about the parameter."
     return unknown("no_data", message, answer.cite(), values=values)

@@ -1,7 +1,10 @@
 """Does the server refuse a resource type that does not exist?"""
 
 from prober.api import Exchange, Seen, Verdict, absent, present, probe, unknown
-from prober.observations import explained, unknown_type_answer
+from prober.observations import explained, not_there, unknown_type_answer
+
+REFUSALS = (400, 422)
+"""Beside what says that there is no such thing: the statuses that call the request itself wrong."""
 
 
 @probe(unknown_type_answer)
@@ -9,7 +12,7 @@ def judge(seen: Seen[Exchange]) -> Verdict:
     answer = seen.value
     status = answer.status or 0
     values = {"status": status, "explained": explained(answer)}
-    if 400 <= status < 500 or status == 501:
+    if status in REFUSALS or not_there(answer):
         message = f"The server refuses a resource type that does not exist (status {status})."
         return present(message, answer.cite(), values=values)
     if 200 <= status < 300:

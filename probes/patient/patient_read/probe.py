@@ -1,7 +1,7 @@
 """Can one patient's record be read by its id?"""
 
 from prober.api import Exchange, Seen, Verdict, absent, present, probe, unknown
-from prober.observations import KnownPatient, known_patient, patient_read_answer, refuted
+from prober.observations import KnownPatient, known_patient, not_there, patient_read_answer, refuted
 
 
 @probe(known_patient, patient_read_answer)
@@ -11,7 +11,7 @@ def judge(known: Seen[KnownPatient], seen: Seen[Exchange]) -> Verdict:
     if status in (404, 410) and not patient.listed:
         message = f"The configured test patient is not on this server (status {status})."
         return unknown("no_data", message, answer.cite())
-    if refuted(answer):
+    if refuted(answer) or (patient.listed and not_there(answer)):
         return absent(f"The server does not let a patient be read (status {status}).", answer.cite())
     if status != 200:
         return unknown("no_data", f"A read of the patient was answered with status {status}.", answer.cite())

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 from prober.api import Exchange, Seen, Session, Verdict, absent, observation, present, probe, unknown
-from prober.observations import known_patient, resolved, searchset, told
+from prober.observations import known_patient, not_there, resolved, searchset, told
 
 MOST_PAGES = 5
 PAGE = 2
+REFUSALS = (200, 400, 422)
+"""Statuses under which something else than a searchset is a fault: a success, or a request that is called wrong."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ def judge(seen: Seen[Pages]) -> Verdict:
     walked: set[tuple[str, str]] = set()
     for page in seen.value.answers:
         bundle = searchset(page)
+        if bundle is None and page.status not in REFUSALS and not not_there(page):
+            return unknown("no_data", f"A page of a search was answered with status {page.status}.", page.cite())
         if bundle is None:
             return absent(f"A page of a search is no searchset (status {page.status}).", page.cite())
         if len(bundle.matches) > PAGE and page is seen.value.answers[0]:

@@ -17,6 +17,8 @@ from prober.api import (
 )
 from prober.observations import (
     SmartConfiguration,
+    closed,
+    disguise_of,
     smart_configuration,
 )
 
@@ -46,15 +48,15 @@ def judge(seen: Seen[dict[str, Exchange]], declared: Seen[SmartConfiguration | N
     if smart is not None and smart.capabilities and not smart.declares("client-public"):
         message = "The server does not declare public clients, so no app runs in a browser alone."
         return not_applicable(message, smart.cite("/capabilities"))
-    served = {document: answer for document, answer in seen.value.items() if answer.status == 200}
+    served = {name: one for name, one in seen.value.items() if one.status == 200 and disguise_of(one) is None}
     if not served:
         answer = seen.value["metadata"]
-        reason: Reason = "protected" if answer.status in (401, 403) else "no_data"
+        reason: Reason = "protected" if closed(answer) else "no_data"
         return unknown(reason, "Neither discovery document is served, so there is nothing to open.", answer.cite())
-    closed = {name: one for name, one in served.items() if one.header(ALLOWED) not in ("*", ORIGIN)}
-    if closed:
-        message = f"A page of another origin may not read {' and '.join(closed)}."
-        proof = [one.cite(HEADER if one.header(ALLOWED) is not None else "") for one in closed.values()]
-        return absent(message, *proof, values={"closed": list(closed)})
+    shut = {name: one for name, one in served.items() if one.header(ALLOWED) not in ("*", ORIGIN)}
+    if shut:
+        message = f"A page of another origin may not read {' and '.join(shut)}."
+        proof = [one.cite(HEADER if one.header(ALLOWED) is not None else "") for one in shut.values()]
+        return absent(message, *proof, values={"closed": list(shut)})
     proof = [one.cite(HEADER) for one in served.values()]
     return present("Apps in a browser may read the discovery documents.", *proof)

@@ -4,8 +4,10 @@ from prober.api import JSON, Exchange, Seen, Verdict, absent, not_applicable, pr
 from prober.observations import (
     PRIVATE_MEMBERS,
     Published,
+    closed,
     disguise_of,
     key_fault,
+    not_there,
     published_keys,
 )
 
@@ -19,10 +21,13 @@ def judge(seen: Seen[Published]) -> Verdict:
         return absent("Sign-on by OpenID Connect is declared, but no jwks_uri is named.", smart.cite("/capabilities"))
     if answer is None:
         return not_applicable("The SMART configuration names no jwks_uri.", smart.cite())
-    if answer.status in (401, 403):
+    if closed(answer):
         return unknown("protected", "The server asks for a login before it shows its keys.", answer.cite())
-    if answer.status != 200:
+    if not_there(answer):
         return absent(f"There is no key set where jwks_uri points (status {answer.status}).", answer.cite())
+    if answer.status != 200:
+        message = f"Status {answer.status} neither shows a key set nor says that there is none."
+        return unknown("no_data", message, answer.cite())
     disguise = disguise_of(answer)
     if disguise is not None:
         return absent(f"Where the key set should be, the server answers with {disguise.words}.", answer.cite())

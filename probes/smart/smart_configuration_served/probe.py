@@ -2,8 +2,10 @@
 
 from prober.api import Exchange, Seen, Verdict, absent, present, probe, unknown
 from prober.observations import (
+    closed,
     disguise_of,
     leads_away,
+    not_there,
     shortened,
     smart_answer,
 )
@@ -12,13 +14,16 @@ from prober.observations import (
 @probe(smart_answer)
 def judge(seen: Seen[Exchange]) -> Verdict:
     answer = seen.value
-    if answer.status in (401, 403):
+    if closed(answer):
         return unknown("protected", "The SMART configuration lies behind a login.", answer.cite())
     if leads_away(answer):
         message = "The server redirects its SMART configuration to another host, where prober does not follow it."
         return unknown("no_data", message, answer.cite("#location"))
-    if answer.status != 200:
+    if not_there(answer):
         return absent(f"The server publishes no SMART configuration (status {answer.status}).", answer.cite())
+    if answer.status != 200:
+        message = f"Status {answer.status} neither shows a SMART configuration nor says that there is none."
+        return unknown("no_data", message, answer.cite())
     disguise = disguise_of(answer)
     if disguise is not None:
         message = f"Where its SMART configuration should be, the server answers with {disguise.words}."

@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from prober.api import Exchange, Reason, Seen, Verdict, absent, not_applicable, present, probe, unknown
-from prober.observations import InClear, ModernTls, modern_tls, plain_http
+from prober.observations import InClear, ModernTls, closed, modern_tls, passing, plain_http
 
 
 @probe(plain_http, modern_tls)
@@ -21,11 +21,10 @@ def judge(seen: Seen[InClear], base: Seen[ModernTls]) -> Verdict:
         return absent("The server answers FHIR requests over plain http.", answer.cite())
     if 300 <= status < 400 and urlsplit(answer.header("location") or "").scheme.lower() == "https":
         return present("The server sends plain http on to https.", answer.cite("#location"))
-    if status in (401, 403):
+    if closed(answer):
         return unknown("protected", "Something answers over plain http and asks for a login.", answer.cite())
-    if status == 429 or status >= 500:
-        reason: Reason = "rate_limited" if status == 429 else "unavailable" if status == 503 else "server_error"
-        return unknown(reason, f"What answers over plain http has trouble (status {status}).", answer.cite())
+    if trouble := passing(answer):
+        return unknown(trouble[0], f"What answers over plain http has trouble (status {status}).", answer.cite())
     return present(f"Over plain http the server serves no FHIR (status {status}).", answer.cite())
 
 

@@ -3,10 +3,10 @@
 from prober.observations.answers import (
     Match,
     Searchset,
-    cannot_tell,
     explained,
     issue_members,
     moment,
+    not_there,
     refuted,
     searchset,
     shows_patients,
@@ -77,6 +77,7 @@ from prober.observations.web_addresses import (
     origin_of,
     resolved,
 )
+from prober.session.withheld import cannot_tell, closed, passing
 
 __all__ = [
     "OLD_VERSIONS",
@@ -101,6 +102,7 @@ __all__ = [
     "bulk_job",
     "cannot_tell",
     "capability_statement",
+    "closed",
     "declared_exports",
     "declared_interactions",
     "difference",
@@ -124,10 +126,12 @@ __all__ = [
     "metadata_answer",
     "modern_tls",
     "moment",
+    "not_there",
     "old_tls",
     "on_loopback",
     "openid_configuration",
     "origin_of",
+    "passing",
     "patient_read_answer",
     "patient_search_answer",
     "plain_http",

@@ -1,4 +1,4 @@
-"""How an answer reads: who was let in, what a searchset holds, and why an exchange cannot tell."""
+"""How an answer reads: what a searchset holds, what is refuted, and whether there is anything to be judged."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from email.utils import parsedate_to_datetime
 
 from prober.nouns.base import JSON
 from prober.nouns.evidence import Exchange
-from prober.nouns.finding import Reason
 from prober.observations.capability_statement import LEGACY_JSON, items, text
 from prober.session.session import Session
+from prober.session.withheld import NOT_SUPPORTED, cannot_tell
 
 NOT_THERE = frozenset({404, 405, 410, 501})
 """Statuses that say that a server does not do this: what was declared is then refuted."""
@@ -87,30 +87,16 @@ def issue_members(answer: Exchange, member: str) -> frozenset[str]:
 
 
 def refuted(answer: Exchange) -> bool:
-    """True if the server says that it does not do this at all."""
+    """True if the server says that it does not do this at all. What passes, or asks for a login, refutes nothing."""
     status = answer.status or 0
-    return status in NOT_THERE or (400 <= status < 500 and "not-supported" in issue_members(answer, "code"))
+    says_so = status in NOT_THERE or (400 <= status < 500 and NOT_SUPPORTED in issue_members(answer, "code"))
+    return says_so and cannot_tell(answer, with_token=False) is None
 
 
-def cannot_tell(answer: Exchange, *, with_token: bool) -> tuple[Reason, str] | None:
-    """Why this exchange says nothing about what was asked: no answer, rest, a fault of the server, or a closed door.
-
-    None if it is an answer to be judged. `with_token` says whether this run carries credentials.
-    """
-    status = answer.status or 0
-    if answer.failure is not None:
-        return answer.failure.reason, answer.failure.message
-    if status in (401, 403):
-        if with_token:
-            return "denied", f"The server denies this to the token of this run (status {status})."
-        return "protected", f"The server asks for a login first (status {status})."
-    if status == 429:
-        return "rate_limited", "The server asked prober to slow down (status 429)."
-    if status == 503:
-        return "unavailable", "The server said that it is unavailable (status 503)."
-    if status >= 500 and status != 501:
-        return "server_error", f"The server answered with status {status}."
-    return None
+def not_there(answer: Exchange) -> bool:
+    """True if the server says that it has no such document or record: like `refuted`, or by the code `not-found`."""
+    explicit = 400 <= (answer.status or 0) < 500 and "not-found" in issue_members(answer, "code")
+    return refuted(answer) or (explicit and cannot_tell(answer, with_token=False) is None)
 
 
 def told(session: Session, answer: Exchange) -> Exchange:

@@ -9,12 +9,13 @@ from prober.nouns.evidence import Exchange
 from prober.nouns.fhir import R4_TYPES
 from prober.nouns.finding import Reason
 from prober.nouns.run import Permit
-from prober.observations.answers import cannot_tell, issue_members, searchset, told
+from prober.observations.answers import issue_members, searchset, told
 from prober.observations.capability_statement import CapabilityStatement, capability_statement, items, text
 from prober.observations.web_addresses import resolved
 from prober.session.ask import Bearer
 from prober.session.observation import observation
 from prober.session.session import Session, retry_after_seconds
+from prober.session.withheld import cannot_tell, closed, passing
 
 Level = Literal["Group", "Patient", "system"]
 
@@ -177,7 +178,7 @@ async def kick_off(session: Session, scope: ExportScope, *, bearer: Bearer = "ru
         answer = await session.kick_off(template, bearer=bearer, label=label, group=scope.group)
     else:
         answer = await session.kick_off(template, bearer=bearer, label=label)
-    return answer if answer.status in (401, 403) else told(session, answer)
+    return answer if closed(answer) and not passing(answer) else told(session, answer)
 
 
 def status_address(session: Session, answer: Exchange) -> str | None:

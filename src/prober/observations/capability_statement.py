@@ -9,6 +9,7 @@ from prober.nouns.finding import Citation
 from prober.observations.disguises import refuse_disguise
 from prober.session.observation import observation
 from prober.session.session import Session
+from prober.session.withheld import closed
 
 LEGACY_JSON = "application/json"
 US_CORE = "http://hl7.org/fhir/us/core/"
@@ -101,10 +102,10 @@ async def metadata_answer(session: Session) -> Exchange:
 async def capability_statement(session: Session) -> CapabilityStatement:
     """The CapabilityStatement, if the server served one as JSON (behind a login only if this run has a token)."""
     answer = (await session.see(metadata_answer)).value
-    if answer.status in (401, 403) and session.has_credentials:
+    if closed(answer) and session.has_credentials:
         answer = await session.get("metadata", label="with the token")
-    if answer.status in (401, 403):
-        session.trouble("protected", f"The server asks for a login before it shows /metadata (status {answer.status}).")
+    if how := closed(answer):
+        session.trouble("protected", f"The server asks for a login before it shows /metadata ({how}).")
     if answer.status != 200:
         session.trouble("no_data", f"The server serves no CapabilityStatement (status {answer.status}).")
     refuse_disguise(session, answer, "its CapabilityStatement")

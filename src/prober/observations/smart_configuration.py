@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from prober.nouns.base import JSON
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Citation
+from prober.observations.answers import not_there
 from prober.observations.capability_statement import items, text
 from prober.observations.disguises import refuse_disguise
 from prober.observations.web_addresses import leads_away
 from prober.session.observation import observation
 from prober.session.session import Session
+from prober.session.withheld import closed
 
 PATH = ".well-known/smart-configuration"
 VOCABULARY = frozenset(
@@ -86,17 +88,17 @@ async def smart_answer(session: Session) -> Exchange:
 
 @observation(needs=(smart_answer,), requests=0)
 async def smart_configuration(session: Session) -> SmartConfiguration | None:
-    """The SMART configuration, or None if the server serves none (404 or another refusal)."""
+    """The SMART configuration, or None if the server says that there is none."""
     answer = (await session.see(smart_answer)).value
-    if answer.status in (401, 403):
-        session.trouble(
-            "protected",
-            f"The server asks for a login before it shows its SMART configuration (status {answer.status}).",
-        )
+    if how := closed(answer):
+        session.trouble("protected", f"The server asks for a login before it shows its SMART configuration ({how}).")
     if leads_away(answer):
         session.trouble("no_data", "The server redirects its SMART configuration to another host.")
-    if answer.status != 200:
+    if not_there(answer):
         return None
+    if answer.status != 200:
+        message = f"Status {answer.status} neither shows a SMART configuration nor says that there is none."
+        session.trouble("no_data", message)
     refuse_disguise(session, answer, "its SMART configuration")
     if "resourceType" in answer.document:
         session.trouble("masquerade", "What the server serves at the SMART address is a FHIR resource.")
