@@ -163,9 +163,8 @@ def test_hashes_are_keyed_and_never_kept() -> None:
         (b"null", "the line is not a FHIR resource"),
         (b'{"resourceType":["Patient"]}', "the line is not a FHIR resource"),
         (b'{"resourceType":"Mary"}', "the line is not a FHIR resource"),
-        (b"x" * (LONGEST_LINE + 1), "the line is longer than prober reads"),
     ],
-    ids=range(10),
+    ids=range(9),
 )
 def test_a_hostile_line_is_named_by_its_number_and_the_next_is_read(hostile: bytes, what: str) -> None:
     body = line() + b"\n" + hostile + b"\n" + line(id_="2")
@@ -175,9 +174,21 @@ def test_a_hostile_line_is_named_by_its_number_and_the_next_is_read(hostile: byt
         assert (kept["lines"], kept["types"], kept["ends_with_newline"]) == (3, {"Patient": 2}, False)
 
 
-def test_only_a_few_bad_lines_are_named() -> None:
+def test_a_line_that_prober_does_not_read_is_neither_good_nor_bad() -> None:
+    body = line() + b"\n" + b"x" * (LONGEST_LINE + 1) + b"\nx\n" + line(id_="2") + b"\n"
+    for size in (len(body), 65_536):
+        kept = reduced("ndjson/1:Patient", [body[at : at + size] for at in range(0, len(body), size)])
+        assert (kept["unread"], kept["bad"], kept["lines"], kept["types"]) == (1, 1, 4, {"Patient": 2})
+        assert kept["unread_lines"] == [{"line": 2, "what": "the line is longer than prober reads"}]
+        assert kept["bad_lines"] == [{"line": 3, "what": "the line is not JSON"}]
+
+
+def test_only_a_few_bad_lines_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = reduced("ndjson/1", [b"x\n" * 500])
     assert (kept["bad"], len(kept["bad_lines"])) == (500, reduce.BAD_LINES_NAMED)
+    monkeypatch.setattr(reduce, "LONGEST_LINE", 9)
+    kept = reduced("ndjson/1", [(b"x" * 10 + b"\n") * 500])
+    assert (kept["bad"], kept["unread"], len(kept["unread_lines"])) == (0, 500, reduce.BAD_LINES_NAMED)
 
 
 @pytest.mark.parametrize("name", ["ndjson/2", "open-data/2", "", "ndjson/1:Mary Canary"])

@@ -14,7 +14,7 @@ from prober.nouns.base import JSON, canonical
 from prober.nouns.fhir import R4_TYPES
 
 LONGEST_LINE = 8 * 2**20
-"""Bytes: a longer line of NDJSON counts as a bad line and is passed over."""
+"""Bytes: a longer line of NDJSON is passed over, and counts as unread."""
 BAD_LINES_NAMED = 5
 HASHES_IN_MEMORY = 65_536
 
@@ -137,6 +137,8 @@ class Ndjson:
         self._other_types = 0
         self._bad = 0
         self._bad_lines: list[JSON] = []
+        self._unread = 0
+        self._unread_lines: list[JSON] = []
         self._hashes = _Uniqueness()
 
     @property
@@ -167,7 +169,7 @@ class Ndjson:
     def _end_line(self) -> None:
         if self._skipping:
             self._lines += 1
-            self._fault("the line is longer than prober reads")
+            self._pass_over("the line is longer than prober reads")
         else:
             self._line(bytes(self._rest))
         self._rest.clear()
@@ -185,6 +187,8 @@ class Ndjson:
             "of_other_type": self._other_types,
             "bad": self._bad,
             "bad_lines": self._bad_lines,
+            "unread": self._unread,
+            "unread_lines": self._unread_lines,
             "repeated_ids": self._hashes.repeated(),
             "ends_with_newline": self._last in (b"", b"\n"),
             "complete": complete,
@@ -226,6 +230,12 @@ class Ndjson:
         self._bad += 1
         if len(self._bad_lines) < BAD_LINES_NAMED:
             self._bad_lines.append({"line": self._lines, "what": what})
+
+    def _pass_over(self, why: str) -> None:
+        """A line that prober does not read says nothing of the server: it is neither good nor bad."""
+        self._unread += 1
+        if len(self._unread_lines) < BAD_LINES_NAMED:
+            self._unread_lines.append({"line": self._lines, "what": why})
 
 
 def people_of(resource: dict[str, JSON]) -> tuple[str, ...]:

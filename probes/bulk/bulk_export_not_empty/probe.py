@@ -1,7 +1,7 @@
 """Does the export hold any records?"""
 
 from prober.api import Seen, Verdict, absent, not_applicable, present, probe, unknown
-from prober.observations import ExportManifest, export_manifest, untold_file
+from prober.observations import UNREAD, ExportManifest, export_manifest, unread_lines, untold_file
 
 
 @probe(export_manifest)
@@ -21,4 +21,7 @@ def judge(seen: Seen[ExportManifest | None]) -> Verdict:
     if left is not None:
         reason, message = untold_file(left, export.job) or ("no_data", "A listed file could not be read.")
         return unknown(reason, message, export.answer.cite(f"/output/{left.index}"))
+    large = next((one.answer for one in told if unread_lines(one) and one.answer is not None), None)
+    if large is not None:
+        return unknown(*UNREAD, large.cite("/unread_lines/0"))
     return absent("The export finished without a single record.", export.answer.cite("/output"))

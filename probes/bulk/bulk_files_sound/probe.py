@@ -1,7 +1,7 @@
 """Are the exported files what they should be: one resource of the stated type on each line?"""
 
 from prober.api import Seen, Verdict, absent, not_applicable, present, probe, unknown
-from prober.observations import ExportedFile, ExportManifest, export_manifest, untold_file
+from prober.observations import UNREAD, ExportedFile, ExportManifest, export_manifest, unread_lines, untold_file
 
 NDJSON = "application/fhir+ndjson"
 
@@ -22,6 +22,9 @@ def judge(seen: Seen[ExportManifest | None]) -> Verdict:
         if fault is not None:
             place = one.answer.cite(fault[1]) if one.answer else export.answer.cite(f"/output/{one.index}")
             return absent(fault[0], place)
+    unread = next((one.answer for one in files if unread_lines(one) and one.answer is not None), None)
+    if not open_questions and unread is not None:
+        return unknown(*UNREAD, unread.cite("/unread_lines/0"))
     if open_questions:
         one, why = open_questions[0]
         return unknown(*why, *([one.answer.cite()] if one.answer else []))

@@ -24,6 +24,9 @@ def judge(seen: Seen[BulkJob | None]) -> Verdict:
         return absent(f"Deleting an export is refused (status {ended.status}).", ended.cite(), values=values)
     if hidden := cannot_tell(after, with_token=job.with_token):
         return unknown(*hidden, after.cite(), values=values)
+    if after.status not in GONE and not 200 <= (after.status or 0) < 300:
+        message = f"Whether the deleted export is gone cannot be told from status {after.status}."
+        return unknown("no_data", message, ended.cite(), after.cite(), values=values)
     if after.status not in GONE:
         message = f"The deleted export still answers (status {after.status})."
         return absent(message, ended.cite(), after.cite(), values=values)

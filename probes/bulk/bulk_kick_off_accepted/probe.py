@@ -1,7 +1,7 @@
 """Does the server accept the start of a bulk export, and say where it can be followed?"""
 
 from prober.api import Seen, Verdict, absent, not_applicable, present, probe, unknown
-from prober.observations import BulkJob, bulk_job, is_absolute, refuted
+from prober.observations import BulkJob, bulk_job, is_absolute, not_there
 
 
 @probe(bulk_job)
@@ -12,11 +12,14 @@ def judge(seen: Seen[BulkJob | None]) -> Verdict:
     answer, status = job.kick_off, job.kick_off.status or 0
     values = {"level": job.scope.level, "status": status}
     location = answer.header("content-location")
-    if refuted(answer):
+    if not_there(answer):
         message = f"The declared export ({job.scope.level}) is not there (status {status})."
         return absent(message, answer.cite(), values=values)
     if status in (400, 422):
         message = "The server refuses an export that is limited to patients, and it may: supporting _type is optional."
+        return unknown("no_data", message, answer.cite(), values=values)
+    if not 200 <= status < 300:
+        message = f"The start of an export is answered with status {status}, which neither accepts nor refuses it."
         return unknown("no_data", message, answer.cite(), values=values)
     if status != 202:
         message = f"The start of an export is answered with status {status} instead of 202."

@@ -20,6 +20,7 @@ from prober.observations.authorization_documents import (
     published_keys,
 )
 from prober.observations.bulk_export import (
+    UNREAD,
     BulkJob,
     ExportedFile,
     ExportManifest,
@@ -33,6 +34,7 @@ from prober.observations.bulk_export import (
     kick_off,
     status_address,
     still_running,
+    unread_lines,
     untold_file,
 )
 from prober.observations.capability_statement import (
@@ -82,6 +84,7 @@ from prober.session.withheld import cannot_tell, closed, passing
 __all__ = [
     "OLD_VERSIONS",
     "PRIVATE_MEMBERS",
+    "UNREAD",
     "VOCABULARY",
     "BulkJob",
     "CapabilityStatement",
@@ -149,6 +152,7 @@ __all__ = [
     "text",
     "told",
     "unknown_type_answer",
+    "unread_lines",
     "untold_file",
     "versions_answer",
 ]

@@ -316,6 +316,17 @@ def untold_file(file: ExportedFile, job: BulkJob) -> tuple[Reason, str] | None:
     return cannot_tell(file.answer, with_token=job.with_token)
 
 
+def unread_lines(file: ExportedFile) -> int:
+    """How many lines of this file prober passed over because they are larger than it reads."""
+    kept = file.answer.document if file.answer is not None else None
+    count = kept.get("unread") if isinstance(kept, dict) else 0
+    return count if isinstance(count, int) else 0
+
+
+UNREAD: tuple[Reason, str] = ("too_large", "An exported file holds lines that are larger than prober reads.")
+"""Why nothing can be said of what stands in such lines."""
+
+
 def holds_somebody_else(answer: Exchange) -> bool:
     """True if the door stopped reading, because a line was about somebody who is no listed test patient."""
     return isinstance(answer.document, dict) and answer.document.get("somebody_else") is True
