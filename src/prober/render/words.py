@@ -32,7 +32,7 @@ MEANING: Mapping[Reason, str] = {
     "budget": "The budget of requests did not reach so far.",
     "deadline": "The time for the run was over.",
     "untested_sample": "Not in the sample that was tried.",
-    "no_data": "There were no data to try it with.",
+    "no_data": "The server showed too little to tell.",
     "not_recorded": "The run folder holds no evidence for it.",
     "expired": "The evidence is too old to count.",
     "bug": "Prober itself failed here, which says nothing about the server.",
@@ -65,7 +65,10 @@ REMEDY: Mapping[Reason, str] = {
     "budget": "Give a larger --budget N, or --depth full.",
     "deadline": "Give a longer --deadline SECONDS.",
     "untested_sample": "The finding states the sample. That of reads and searches grows with --budget N.",
-    "no_data": "Name a test patient that has such data in the provider file.",
+    "no_data": (
+        "Each finding says what was missing, such as a CapabilityStatement, a fuller list, "
+        "or a test patient with such data."
+    ),
     "not_recorded": "Run again with this version of prober.",
     "expired": "Give newer evidence.",
     "bug": "Please report it to the project.",
