@@ -137,7 +137,8 @@ def profile_of(*probes: str) -> CapabilityProfile:
     )
 
 
-def sheet(effort: str = "low") -> Sheet:
+def sheet(effort: str = "low", strengths: Sequence[str] = ("MUST",), country: str | None = None) -> Sheet:
+    cited = {"guide": "FHIR", "version": "4.0.1", "section": "http", "url": "https://hl7.org/fhir/R4/"}
     return Sheet.model_validate(
         {
             "title": "Is it there?",
@@ -147,9 +148,10 @@ def sheet(effort: str = "low") -> Sheet:
             "counts": "Being there.",
             "risk": "None.",
             "basis": "demonstrated",
-            "citations": [{"guide": "FHIR", "version": "4.0.1", "section": "http", "url": "https://hl7.org/fhir/R4/"}],
+            "citations": [{**cited, "strength": strength} for strength in strengths],
             "remediation": {"effort": effort, "text": "Switch it on."},
             "who_acts": "vendor",
+            "country": country,
         }
     )
 
@@ -780,6 +782,36 @@ class TestProfile:
         profile = profiled([ran(found("fine"), *absent)], "a", sheets=sheets, model=model)
         assert [one.probe for one in profile.fixes] == ["c", "b", "a"]
         assert profiled([ran(*absent)], "a", sheets=sheets).fixes[0].probe == "a"
+
+    def test_nobody_is_told_to_mend_what_is_merely_allowed(self) -> None:
+        sheets = {"a": sheet(strengths=("MAY", "MAY")), "b": sheet(strengths=("MAY", "SHOULD"))}
+        profile = profiled([ran(found("a", "absent"), found("b", "absent"))], "a", sheets=sheets)
+        assert [one.probe for one in profile.fixes] == ["b"]
+
+    @pytest.mark.parametrize(
+        ("country", "us_core", "told"),
+        [
+            ("US", "absent", ["a", "us_core_declared"]),
+            (None, "present", ["a"]),
+            ("CA", "present", ["a"]),
+            (None, "absent", []),
+            (None, "unknown", []),
+            ("NO", "absent", []),
+        ],
+    )
+    def test_nobody_abroad_is_told_to_mend_what_one_country_expects(
+        self, country: str | None, us_core: str, told: list[str]
+    ) -> None:
+        sheets = {"a": sheet(country="US"), "us_core_declared": sheet(country="US")}
+        us = found("us_core_declared", us_core, reason="no_data" if us_core == "unknown" else None)
+        profile = profiled([ran(found("a", "absent"), us, country=country)], "a", sheets=sheets)
+        assert [one.probe for one in profile.fixes] == told
+
+    def test_each_base_is_looked_at_for_what_its_country_expects(self) -> None:
+        abroad = ran(found("a", "absent", message="Not there."), subject=OTHER)
+        at_home = ran(found("a", "absent", message="Not here."), country="US")
+        (fix,) = profiled([abroad, at_home], "a", sheets={"a": sheet(country="US")}).fixes
+        assert fix.what == f"At {BASE}: Not here."
 
     def test_a_fix_carries_its_proof(self) -> None:
         exchange = asked(

@@ -42,6 +42,11 @@ class Sheet(Noun):
     citations: tuple[SpecCitation, ...] = Field(min_length=1)
     remediation: Remediation
     who_acts: WhoActs
+    country: str | None = Field(
+        default=None,
+        pattern="^[A-Z]{2}$",
+        description="ISO 3166-1 code of the only country in which somebody expects this; none where it holds anywhere.",
+    )
     lifecycle: Literal["experimental", "stable", "deprecated"] = "experimental"
 
 

@@ -21,6 +21,8 @@ NEEDS_PERMIT = frozenset(REASON_FOR_PERMIT.values())
 OF_OUTCOME: dict[Outcome, Fate] = {"present": "shown", "absent": "refuted", "not_applicable": "not_applicable"}
 EFFORTS: tuple[Effort, ...] = ("low", "medium", "high")
 MOST_FIXES = 3
+DECLARES: Mapping[str, str] = {"US": "us_core_declared"}
+"""The probe that tells, where nobody said in which country the provider is, that its server was built for that one."""
 
 TOLD = ("accept", "origin", "prefer", "if-none-match", "if-modified-since")
 """The request headers that a reader needs to see the same answer; every other one stays out of the command."""
@@ -117,15 +119,28 @@ def gap(runs: Sequence[ScoredRun]) -> Gap:
 
 
 def fixes(runs: Sequence[ScoredRun], sheets: Mapping[str, Sheet], maturity: MaturityModel | None) -> tuple[Fix, ...]:
-    """The absent things most worth mending: least effort first, then what most requirements turn on, then by id."""
+    """The absent things most worth mending: least effort first, then what most requirements turn on, then by id.
+
+    What a specification merely allows (every citation is MAY) and what only another country expects is left out.
+    """
     weights = Counter(_probes_of_requirements(maturity))
     absent: dict[str, list[tuple[ScoredRun, Finding]]] = {}
     for run in runs:
         for probe, finding in run.by_probe.items():
-            if probe in sheets and outcome_of(finding)[0] == "absent":
+            if outcome_of(finding)[0] == "absent" and probe in sheets and expected(sheets[probe], run):
                 absent.setdefault(probe, []).append((run, finding))
     order = sorted(absent, key=lambda probe: (EFFORTS.index(sheets[probe].remediation.effort), -weights[probe], probe))
     return tuple(_fix(probe, sheets[probe], absent[probe], len(runs) > 1) for probe in order[:MOST_FIXES])
+
+
+def expected(sheet: Sheet, run: ScoredRun) -> bool:
+    """True if somebody expects this of the server of that run, so that its absence is something to mend."""
+    if all(one.strength == "MAY" for one in sheet.citations):
+        return False
+    if sheet.country in (None, run.facts.country):
+        return True
+    declares = run.by_probe.get(DECLARES.get(sheet.country or "", ""))
+    return declares is not None and outcome_of(declares)[0] == "present"
 
 
 def curl(exchange: Exchange) -> str | None:
