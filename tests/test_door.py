@@ -1,13 +1,14 @@
 """The door decides by the request itself: what it needs, where it may go, about whom, and with which credentials."""
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 import pytest
@@ -15,13 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prober.clock import SystemClock
-from prober.nouns.evidence import Exchange
+from prober.nouns.evidence import Exchange, Trouble
 from prober.nouns.provider import Provider
 from prober.nouns.run import PERMITS, Permit
+from prober.observations import finished_export
 from prober.pipeline import Options, collect, prepare
 from prober.redact import Redactor
 from prober.sandbox import Sandbox
 from prober.session.ask import Ask, names_records
+from prober.session.export_addresses import why_no_file, why_no_job
 from prober.session.live import Door, DoorSettings, _origin, needed_permits
 from prober.session.network import Network
 from prober.session.observation import Observation, observation
@@ -137,6 +140,7 @@ async def door_to(
     kept: Kept | None = None,
     budget: int = 100,
     seconds: float = 20,
+    allotted: bool = False,
 ) -> AsyncIterator[Door]:
     clock = SystemClock()
     kept = kept or Kept()
@@ -145,7 +149,7 @@ async def door_to(
     network = Network(
         clock=clock,
         user_agent="prober-test/1",
-        resolve={"hospital.example": ("127.0.0.1",), "other.example": ("127.0.0.1",)},
+        resolve={"hospital.example": ("127.0.0.1",), "other.example": ("127.0.0.1",), "third.example": ("127.0.0.1",)},
         named_hosts=[urlsplit(base).hostname or ""],
         allow_http=True,
     )
@@ -157,7 +161,9 @@ async def door_to(
             pacing=SANDBOX,
             deadline_us=clock.monotonic_us() + round(seconds * 1_000_000),
             heights={},
-            allotted={looker.name: budget // 2},
+            allotted={one.name: one.requests for one in finished_export.closure()}
+            if allotted
+            else {looker.name: budget // 2},
             limits=Limits(connect_seconds=0.5, read_seconds=5, total_seconds=10),
             token=token,
             user_agent="prober-test/1",
@@ -284,16 +290,23 @@ def test_only_jobs_of_this_run_are_deleted_and_all_of_them_are() -> None:
             kept = Kept()
             async with door_to(base, kept=kept) as door:
                 for url in (f"{base}/job/1", f"{base}/Patient/1", f"http://127.0.0.1:{origin.port}/"):
-                    assert kind(await ask(door, Ask("DELETE", "job", absolute=url))) == "method"
+                    for method in ("DELETE", "GET"):
+                        assert kind(await ask(door, Ask(method, "job", absolute=url))) == "export_address"
                 await ask(door, KICK_OFF)
                 assert door.outstanding_jobs == (f"{base}/job/1",) == tuple(kept.jobs)
-                assert kind(await ask(door, Ask("DELETE", "job", absolute=f"{base}/job/2"))) == "method"
+                assert kind(await ask(door, Ask("DELETE", "job", absolute=f"{base}/job/2"))) == "export_address"
                 door.stop()
                 assert kind(await ask(door, Ask("DELETE", "job", absolute=f"{base}/job/1"))) == "interrupted"
                 await door.clean_up()
                 assert not door.outstanding_jobs
                 assert not kept.jobs
-            assert [head.split(" ")[:2] for head in origin.heads][1:] == [["DELETE", "/fhir/job/1"]]
+                again = Ask("DELETE", "job", absolute=f"{base}/job/1")
+                assert kind(await ask(door, again)) == "method"
+                assert (await ask(door, replace(again, method="GET"))).status == 202
+            assert [head.split(" ")[:2] for head in origin.heads][1:] == [
+                ["DELETE", "/fhir/job/1"],
+                ["GET", "/fhir/job/1"],
+            ]
 
     asyncio.run(scene())
 
@@ -319,6 +332,214 @@ def test_a_kick_off_under_way_is_waited_for_when_the_run_is_stopped() -> None:
             door.stop()
             assert (await asking).status == 202
             assert door.outstanding_jobs == (f"http://127.0.0.1:{origin.port}/fhir/job/1",)
+
+    asyncio.run(scene())
+
+
+NO_JOBS = [
+    "/fhir/Patient/example-1",
+    "/fhir/Patient?active=true",
+    "/fhir/Patient",
+    "/fhir/patient/1",
+    "/FHIR/patient/1",
+    "/fhir/StructureDefinition/x",
+    "/fhir/Binary/1",
+    "/fhir/Group/g/$export",
+    "/fhir/Group/g/$export-poll-status?_jobId=1",
+    "/fhir/Patient/1/$status",
+    "/fhir/$export?_type=Patient",
+    "/fhir/$expunge?x=1",
+    "/fhir/$set-status?x=1",
+    "/fhir/$export-poll-status",
+    "/fhir/_history",
+    "/fhir/_history?_count=1",
+    "/fhir/job/_search?x=1",
+    "/fhir/metadata",
+    "/fhir/.well-known/smart-configuration",
+    "/fhir",
+    "/fhir/",
+    "/FHIR",
+    "/fhir?_type=Patient",
+    "/fhir/.",
+    "/fhir/?job=1",
+    "/",
+    "/?job=1",
+    "/neighbour/fhir",
+    "/neighbour/fhir?job=1",
+    "/neighbour/fhir/Patient/1",
+    "/fhir/%50atient/1",
+    "/fhir/%2550atient/1",
+    "/fhir/Patient%2F1",
+    "/fhir/Patient%3Factive=true",
+    "/fhir/Patient;v=1/1",
+    "/fhir/;v=1/Patient/1",
+    "/fhir/Patient./1",
+    "/fhir/Patient%20/1",
+    "/fhir/%20Patient/1",
+    "/fhir/job/%2e%2e/Patient/1",
+    "/fhir/job/%2e%2e/bulk/1",
+    "/fhir/job/..;/bulk/1",
+    "/fhir//Patient/1",
+    "/fhir/job%00/1",
+    "/fhir/\uff30atient/1",
+    "\\fhir\\Patient\\1",
+    "http://hospital.example/fhir/job/1",
+    "http://hospital.example:{other}/my-index",
+    "http://HOSPITAL.example:{other}/fhir/job/1",
+    "https://hospital.example:{port}/fhir/job/1",
+    "http://other.example:{other}/my-index",
+    "http://127.0.0.1:{port}/fhir/job/1",
+    "http://user@hospital.example:{port}/fhir/job/1",
+    "http://hospital.example:{port}@other.example:{other}/fhir/job/1",
+    "ftp://hospital.example:{port}/fhir/job/1",
+    "http://hospital.example:99999/fhir/job/1",
+    "http://[::1/fhir/job/1",
+]
+
+
+@pytest.mark.parametrize("location", NO_JOBS)
+def test_what_may_be_no_job_is_neither_remembered_nor_asked_nor_deleted(location: str) -> None:
+    async def scene() -> None:
+        async with serving() as origin, serving() as victim:
+            base = f"http://hospital.example:{origin.port}/fhir"
+            url = location.format(port=origin.port, other=victim.port)
+            raw = answer(b"", "202 Accepted", "Content-Location: " + url.encode().decode("latin-1"))
+            origin.answers["/fhir/Group/g/$export"] = raw
+            kept = Kept()
+            # The list of allowed hosts holds the base's own host too: that opens no other port of it.
+            async with door_to(base, kept=kept, token=TOKEN, hosts=frozenset({"hospital.example"})) as door:
+                assert (await ask(door, KICK_OFF)).status == 202
+                assert (door.outstanding_jobs, kept.jobs) == ((), [])
+                with suppress(ValueError):
+                    named = urljoin(f"{base}/", url)
+                    for number, method in enumerate(("GET", "DELETE"), 2):
+                        refused = await ask(door, Ask(method, "job", absolute=named), number)
+                        assert kind(refused) in ("export_address", "url")
+                        assert refused.failure is not None
+                        expected = "unparseable" if kind(refused) == "url" else "address_refused"
+                        assert refused.failure.reason == expected
+                await door.clean_up()
+            assert (len(origin.heads), victim.connections) == (1, 0)
+
+    asyncio.run(scene())
+
+
+JOBS = [
+    "/fhir/$export-poll-status?_jobId=1",
+    "/fhir/$exportstatus?_id=1",
+    "/fhir/$export-status/1",
+    "/fhir/$bulkdata-status?job=1",
+    "/fhir/Job/1/$status",
+    "/fhir/BulkRequest/1",
+    "/fhir/bulkstatus/1",
+    "/fhir/_operations/export/1",
+    "/fhir/__async-status/1",
+    "/fhir/export/1",
+    "/operations/1",
+    "/api/v2/jobs/1",
+    "/api/task/group/1",
+    "/export/status?job=1",
+    "bulk-export/jobs/1",
+    "../jobs/1",
+    "http://HOSPITAL.example:{port}/fhir/jobs/1",
+    "http://other.example:{other}/jobs/1",
+]
+
+
+@pytest.mark.parametrize("location", JOBS)
+def test_where_servers_of_the_field_keep_their_jobs_they_are_followed_and_deleted(location: str) -> None:
+    async def scene() -> None:
+        async with serving() as origin, serving() as cloud:
+            base = f"http://hospital.example:{origin.port}/fhir"
+            url = location.format(port=origin.port, other=cloud.port)
+            raw = answer(b"", "202 Accepted", f"Content-Location: {url}")
+            origin.answers["/fhir/Group/g/$export"] = raw
+            kept = Kept()
+            async with door_to(base, kept=kept, token=TOKEN, hosts=frozenset({"Other.example"})) as door:
+                await ask(door, KICK_OFF)
+                named = urljoin(f"{base}/", url)
+                assert door.outstanding_jobs == (named,) == tuple(kept.jobs)
+                assert (await ask(door, Ask("GET", "job", absolute=named), 2)).status == 404
+                assert (await ask(door, Ask("DELETE", "job", absolute=named), 3)).status == 404
+                assert not door.outstanding_jobs
+                assert not kept.jobs
+            asked = cloud if "other.example" in url else origin
+            assert [head.split(" ")[0] for head in asked.heads[-2:]] == ["GET", "DELETE"]
+            assert cloud.authorizations == []
+
+    asyncio.run(scene())
+
+
+FILES = [
+    ("/fhir/Binary/1", True),
+    ("/fhir/Binary/1?x=1", True),
+    ("/bulk/1/Patient.ndjson", True),
+    ("/fhir/bulkfiles/1.Patient.ndjson", True),
+    ("/fhir/BulkRequest/1/2", True),
+    ("/fhir/$exportfilerequest?_id=1&_filename=Patient.ndjson", True),
+    ("http://other.example:{other}/container/Patient-1.ndjson?sig=1", True),
+    ("/fhir/Patient/somebody-else", False),
+    ("/fhir/Patient?name=smith", False),
+    ("/fhir?_type=Patient", False),
+    ("/fhir/Binary", False),
+    ("/fhir/Binary?x=1", False),
+    ("/fhir/Binary/_history", False),
+    ("/fhir/Binary/_search?x=1", False),
+    ("/fhir/Binary/1/_history/1", False),
+    ("/fhir/Binary/%2e%2e/Patient/1", False),
+    ("/elsewhere/Binary/1", False),
+    ("http://other.example:{other}/fhir/Binary/1", False),
+    ("/fhir/Patient/1/$everything", False),
+    ("/fhir/$exportstatus?_id=1", False),
+    ("http://hospital.example:{other}/fhir/Binary/1", False),
+    ("http://third.example:{other}/1.ndjson", False),
+]
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+@pytest.mark.parametrize(("location", "read"), FILES)
+def test_a_manifest_leads_to_files_and_to_nobodys_record(location: str, read: bool, synthetic: bool) -> None:
+    async def scene() -> None:
+        async with serving() as origin, serving() as cloud:
+            base = f"http://hospital.example:{origin.port}/fhir"
+            target = urljoin(base, location.format(other=cloud.port))
+            hosts = frozenset({"other.example"})
+            async with door_to(base, synthetic=synthetic, patients=("mary",), token=TOKEN, hosts=hosts) as door:
+                for number, label in enumerate(("", ">1")):  # as it is listed, and as a file is redirected
+                    wanted = Ask("GET", "file", absolute=target, reducer="ndjson/1", label=label)
+                    found = await ask(door, wanted, number)
+                    assert (found.status, kind(found)) == ((404, None) if read else (None, "export_address"))
+            assert cloud.authorizations == []
+            assert len(origin.heads) + len(cloud.heads) == (2 if read else 0)
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("location", ["/fhir/Patient/mary", "http://hospital.example:{other}/my-index"])
+def test_an_export_that_names_no_job_is_unknown_with_a_reason(location: str) -> None:
+    async def scene() -> None:
+        async with serving() as origin, serving() as victim:
+            base = f"http://hospital.example:{origin.port}/fhir"
+            operation = {"name": "export", "definition": "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export"}
+            statement = {
+                "resourceType": "CapabilityStatement",
+                "fhirVersion": "4.0.1",
+                "rest": [{"mode": "server", "operation": [operation]}],
+            }
+            named = location.format(other=victim.port)
+            origin.answers |= {
+                "/fhir/metadata": answer(json.dumps(statement).encode()),
+                "/fhir/$export?_type=Patient": answer(b"", "202 Accepted", f"Content-Location: {named}"),
+            }
+            async with door_to(base, token=TOKEN, allotted=True) as door:
+                seen = await Round(door).see(finished_export)
+                assert isinstance(seen, Trouble)
+                assert seen.reason == "address_refused"
+                assert seen.message.startswith("The address that the server names for its export ")
+                assert door.outstanding_jobs == ()
+            assert origin.methods == {"GET"}
+            assert set(origin.paths) == {"/fhir/metadata", "/fhir/$export?_type=Patient"}
+            assert not victim.connections
 
     asyncio.run(scene())
 
@@ -351,7 +572,8 @@ def test_nothing_but_public_documents_is_asked_of_a_host_that_nobody_named(url: 
                     method = "CONNECT" if purpose == "connect" else "GET"
                     reducer = "ndjson/1" if purpose == "file" else None
                     wanted = Ask(method, purpose, absolute=url.format(port=origin.port), reducer=reducer)  # type: ignore[arg-type]
-                    assert kind(await ask(door, wanted, number)) == because
+                    expected = "export_address" if purpose in ("job", "file") and because == "host" else because
+                    assert kind(await ask(door, wanted, number)) == expected
             assert not origin.connections
 
     asyncio.run(scene())
@@ -594,6 +816,30 @@ def test_no_spelling_makes_another_origin_pass_for_the_base(before: str, after: 
             continue
         if sent.scheme in ("http", "https") and not sent.userinfo:
             assert (sent.scheme, sent.host, sent.port) == ("http", "hospital.example", 8080), url
+
+
+STEPS = st.lists(st.sampled_from(["fhir", "Patient", "patient", "job", "1", "..", ".", "", "$status"]), max_size=5)
+GLUE = st.sampled_from(["/", "%2F", "%252f", "\\", ";/", ";x=1/", "./", "%2e/", "//", "%20/", "?", "#", "%3F"])
+
+
+@settings(max_examples=500, deadline=None)
+@given(authority=AUTHORITY, steps=STEPS, glue=st.lists(GLUE, min_size=5, max_size=5))
+def test_no_spelling_makes_a_record_or_another_place_pass_for_a_job(
+    authority: str, steps: list[str], glue: list[str]
+) -> None:
+    base = "http://hospital.example:8080/fhir"
+    path = "".join(f"{between}{step}" for between, step in zip(glue, steps, strict=False))
+    for url in (urljoin(f"{base}/", path), f"http://hospital.example:8080{path}", f"http://{authority}{path}"):
+        for why in (why_no_job, why_no_file):
+            if why(url, base, ()) is not None:
+                continue
+            try:
+                sent = httpx.URL(url)
+            except httpx.InvalidURL:
+                continue
+            assert (sent.scheme, sent.host, sent.port) == ("http", "hospital.example", 8080), url
+            assert "patient" not in sent.path.lower().replace("\\", "/").partition("/fhir/")[2].partition("/")[0], url
+            assert "Patient" not in sent.path, url
 
 
 def hosts_file(folder: Path, *names: str) -> Path:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -18,9 +19,11 @@ from prober.sandbox import Sandbox
 TOKEN = "a-token-for-the-sandbox"
 
 
-def journal(folder: Path, run_id: str, base: str, *urls: str, token: str | None = None) -> None:
+def journal(
+    folder: Path, run_id: str, base: str, *urls: str, token: str | None = None, hosts: tuple[str, ...] = ()
+) -> None:
     mark = token_mark(token, run_id) if token else None
-    one = JobJournal(run_id, folder, Surroundings(base=base, token_mark=mark))
+    one = JobJournal(run_id, folder, Surroundings(base=base, hosts=hosts, token_mark=mark))
     for url in urls:
         one.started(url)
 
@@ -122,12 +125,48 @@ def test_the_token_of_one_server_is_not_shown_to_another(tmp_path: Path) -> None
         assert clean(tmp_path, "another")[0] == 0
 
 
-def test_a_job_that_lies_on_another_origin_never_sees_the_token(tmp_path: Path) -> None:
+def test_a_job_that_lies_on_an_allowed_host_never_sees_the_token_and_is_called_by_that_host(tmp_path: Path) -> None:
     with Sandbox(token=TOKEN) as mine, Sandbox() as elsewhere:
-        journal(tmp_path, "run-1", mine.base_url, f"{elsewhere.base_url}/bulk/1", token=TOKEN)
-        clean(tmp_path, TOKEN)
+        there = elsewhere.base_url.replace("127.0.0.1", "localhost")
+        journal(tmp_path, "run-1", mine.base_url, f"{there}/bulk/1", token=TOKEN, hosts=("127.0.0.1", "localhost"))
+        code, said = clean(tmp_path, TOKEN)
         assert [entry.method for entry in elsewhere.log] == ["DELETE"]
         assert "authorization" not in elsewhere.log[0].headers
+        assert not mine.log
+        assert code == 3
+        assert said[0].startswith(f"A job at {urlsplit(there).netloc} is still there: ")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "{mine}/Patient/example-1",
+        "{mine}/Patient?active=true",
+        "{mine}",
+        "{mine}/$export",
+        "{other}/bulk/1",
+        "{other}",
+        "no URL at all",
+        "http://[::1",
+    ],
+)
+def test_what_no_run_would_follow_is_not_deleted_by_a_journal_either(url: str, tmp_path: Path) -> None:
+    with Sandbox(token=TOKEN) as mine, Sandbox() as other:
+        named = url.format(mine=mine.base_url, other=other.base_url)
+        # The list of hosts holds the base's own, and opens no other port of it.
+        journal(
+            tmp_path, "run-1", mine.base_url, named, f"{mine.base_url}/bulk/gone", token=TOKEN, hosts=("127.0.0.1",)
+        )
+        code, said = clean(tmp_path, TOKEN)
+        assert code == 3
+        assert said == [
+            f"{tmp_path / 'run-1.json'}: this journal names addresses that are no export jobs; "
+            "nothing is sent there. Delete the file.",
+            f"A job at {urlsplit(mine.base_url).netloc} is deleted.",
+        ]
+        assert [(entry.method, entry.path) for entry in mine.log] == [("DELETE", "/fhir/bulk/gone")]
+        assert not other.log
+    assert json.loads((tmp_path / "run-1.json").read_text())["jobs"] == [named]
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,8 @@ class Surroundings:
     """What it takes to reach the server of a killed run again. It holds no secret."""
 
     base: str = ""
+    hosts: tuple[str, ...] = ()
+    """Hosts besides the base's own whose jobs this run was allowed to follow."""
     allow_http: bool = False
     resolve: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     token_mark: str | None = None
@@ -92,7 +94,8 @@ async def delete_left_behind(
 ) -> int:
     """Ask once, politely, for the deletion of every job in the journals; `say` gets a sentence for each.
 
-    A job that is gone leaves its journal, and an empty journal is removed. The token goes only to the base of a run
+    A job that is gone leaves its journal, and an empty journal is removed. What a run would not follow as the address
+    of a job is not asked here either. The token goes only to the base of a run
     that had this very token, or, if all jobs lie on one server, to that server. Returns 0 if every job is gone, else 3.
     """
     place = folder or journal_folder()
@@ -108,7 +111,12 @@ async def delete_left_behind(
         surroundings, urls = journal
         known = token is not None and surroundings.token_mark == token_mark(token, run_id)
         bearer = token if known or only_one else None
-        left = await _delete(surroundings, urls, bearer, contact=contact, ca_file=ca_file, say=say)
+        jobs, others = _sorted(surroundings, urls)
+        if others:
+            say(
+                f"{path}: this journal names addresses that are no export jobs; nothing is sent there. Delete the file."
+            )
+        left = (*others, *await _delete(surroundings, jobs, bearer, contact=contact, ca_file=ca_file, say=say))
         gone = gone and not left
         rest = JobJournal(run_id, place, surroundings)
         for url in left:
@@ -124,9 +132,18 @@ def _read(path: Path) -> tuple[Surroundings, tuple[str, ...]] | None:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         urls = tuple(str(url) for url in found.pop("jobs"))
         resolve = {str(name): tuple(map(str, listed)) for name, listed in found.pop("resolve").items()}
-        return Surroundings(resolve=resolve, **found), urls
+        hosts = tuple(map(str, found.pop("hosts", ())))
+        return Surroundings(resolve=resolve, hosts=hosts, **found), urls
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def _sorted(surroundings: Surroundings, urls: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The addresses of jobs, and those that a run would not have followed."""
+    from prober.session.export_addresses import why_no_job
+
+    refused = {url for url in urls if why_no_job(url, surroundings.base, surroundings.hosts) is not None}
+    return tuple(url for url in urls if url not in refused), tuple(url for url in urls if url in refused)
 
 
 async def _delete(
@@ -150,7 +167,7 @@ async def _delete(
             user_agent=f"prober/{__version__} (+{contact or 'contact not given; see --contact'})",
             ca_file=ca_file,
             resolve=surroundings.resolve,
-            named_hosts=[urlsplit(surroundings.base).hostname or ""],
+            named_hosts=[urlsplit(surroundings.base).hostname or "", *surroundings.hosts],
             allow_http=surroundings.allow_http,
         )
     except (OSError, ValueError):
@@ -163,7 +180,7 @@ async def _delete(
                 await clock.sleep(1)
             at_home = _origin(url) is not None and _origin(url) == _origin(surroundings.base)
             words = await _delete_one(network, url, token if at_home else None)
-            host = urlsplit(surroundings.base).netloc
+            host = urlsplit(url).netloc
             say(f"A job at {host} is deleted." if words is None else f"A job at {host} is still there: {words}")
             if words is not None:
                 left.append(url)

@@ -290,6 +290,7 @@ async def collect(
             run_id,
             surroundings=Surroundings(
                 base=prepared.base,
+                hosts=tuple(sorted(decision.hosts)),
                 allow_http=options.allow_http,
                 resolve=prepared.resolve,
                 token_mark=token_mark(prepared.token, run_id) if prepared.token else None,

@@ -14,7 +14,7 @@ from prober.observations.capability_statement import CapabilityStatement, capabi
 from prober.observations.web_addresses import resolved
 from prober.session.ask import Bearer
 from prober.session.observation import observation
-from prober.session.session import Session, retry_after_seconds
+from prober.session.session import EXPORT_ADDRESS, Session, retry_after_seconds
 from prober.session.withheld import cannot_tell, closed, passing
 
 Level = Literal["Group", "Patient", "system"]
@@ -187,6 +187,13 @@ def status_address(session: Session, answer: Exchange) -> str | None:
     return resolved(session.base, location) if location and answer.status == 202 else None
 
 
+def _of_an_export(session: Session, answer: Exchange) -> Exchange:
+    """The answer of a status address. Ends the observation if what the server named is not taken for one."""
+    if answer.failure is not None and answer.failure.kind == EXPORT_ADDRESS:
+        session.trouble(answer.failure.reason, answer.failure.message)
+    return answer
+
+
 @observation(
     asks=(
         "GET [base]/{level}/$export?_type=Patient (Prefer: respond-async)",
@@ -208,7 +215,7 @@ async def bulk_job(session: Session) -> BulkJob | None:
     job = status_address(session, started)
     if job is None:
         return BulkJob(scope, started, session.has_credentials)
-    polls: list[Exchange] = []
+    polls = [_of_an_export(session, await session.poll(job))]
     files: list[ExportedFile] = []
     without_token: Exchange | None = None
     try:
@@ -225,12 +232,9 @@ async def bulk_job(session: Session) -> BulkJob | None:
 
 async def _follow(session: Session, job: str, polls: list[Exchange]) -> None:
     """Ask for the status until the export has ended, a bounded number of times, as late as the server wishes."""
-    for turn in range(MOST_POLLS):
-        answer = await session.poll(job)
-        polls.append(answer)
-        if not still_running(answer) or turn + 1 == MOST_POLLS:
-            return
-        await session.wait(retry_after_seconds(answer) or 2**turn)
+    while still_running(polls[-1]) and len(polls) < MOST_POLLS:
+        await session.wait(retry_after_seconds(polls[-1]) or 2 ** (len(polls) - 1))
+        polls.append(await session.poll(job))
 
 
 def still_running(answer: Exchange) -> bool:

@@ -18,10 +18,11 @@ from prober.redact import Redactor
 from prober.reduce import reduced_text, reducer
 from prober.session.addresses import is_loopback_as_written, normal_name
 from prober.session.ask import PUBLIC_DOCUMENTS, Ask, Purpose, names_records, request_hash
+from prober.session.export_addresses import why_no_file, why_no_job
 from prober.session.network import Network
 from prober.session.observation import Observation, observation
 from prober.session.pace import HostGate, Pacing
-from prober.session.session import HOST_CLOSED, REST, Facts, Session, asked_for_rest
+from prober.session.session import EXPORT_ADDRESS, HOST_CLOSED, REST, Facts, Session, asked_for_rest
 from prober.session.streamed import Streamed
 from prober.session.wire import Answer, Handshake, Limits, NetworkFailure, TlsFacts, WireRequest
 from prober.session.wire import Timings as WireTimings
@@ -146,6 +147,7 @@ class Door:
         self._closed_families: dict[tuple[str, str], int] = {}
         self._spent: dict[str, int] = {}
         self._jobs: dict[str, None] = {}
+        self._followed: set[str] = set()
         self._restricted: set[str] = set()
         self._known_ids: set[str] = {*settings.facts.patients, *settings.facts.groups}
         self._stopped = False
@@ -272,10 +274,10 @@ class Door:
             if permit not in self.facts.permits:
                 message = f"This run has no permit `{permit}`."
                 return Failure(reason=REASON_FOR_PERMIT[permit], kind="permit", message=message)
-        if ask.method == "DELETE" and ask.absolute not in self._jobs:
-            return Failure(reason="needs_writes", kind="method", message="Prober deletes only jobs that it started.")
         if (scope := self._out_of_scope(ask)) is not None:
             return scope
+        if ask.method == "DELETE" and ask.absolute not in self._jobs:
+            return Failure(reason="needs_writes", kind="method", message="Prober deletes a job only once.")
         if (status := self._closed_families.get((self._host(ask), observation.family))) is not None:
             return Failure(reason=REST[status], kind=HOST_CLOSED, message=asked_for_rest(status))
         if _is_kick_off(ask) and not self._journal.ready():
@@ -299,6 +301,8 @@ class Door:
                 )
             if ask.public():
                 return None
+        if ask.purpose in ("job", "file") and not _is_kick_off(ask):
+            return self._no_part_of_an_export(ask)
         host, own = self._host(ask), normal_name(urlsplit(base).hostname or "")
         both_here = is_loopback_as_written(host) and is_loopback_as_written(own)
         if host != own and host not in self._settings.hosts and not both_here:
@@ -308,6 +312,14 @@ class Door:
                 message="The authorization statement does not name the host of this link.",
             )
         return None if self.facts.synthetic else self._other_people(ask, target)
+
+    def _no_part_of_an_export(self, ask: Ask) -> Failure | None:
+        """A server says itself where its jobs and files lie; only what can be nothing else is asked, and deleted."""
+        target, base, hosts = self._target(ask), self.facts.base, self._settings.hosts
+        why = why_no_file(target, base, hosts) if ask.purpose == "file" else why_no_job(target, base, hosts)
+        if why is None and ask.purpose == "job" and target not in self._followed:
+            why = "No export of this run named this address, so nothing was sent there."
+        return None if why is None else Failure(reason="address_refused", kind=EXPORT_ADDRESS, message=why)
 
     def _other_people(self, ask: Ask, target: str) -> Failure | None:
         """Outside synthetic data only configured test patients are asked for, and what a search for one returned."""
@@ -516,18 +528,24 @@ class Door:
         if ask.attempt > 1 and exchange.status in (429, 503):
             self._closed_families.setdefault((self._host(ask), observation.family), exchange.status)
         if _is_kick_off(ask) and exchange.status == 202:
-            location = exchange.header("content-location")
-            with suppress(ValueError):  # a Content-Location that is no URL: there is nothing to delete it by
-                url = urljoin(f"{self.facts.base}/", (location or "").strip())
-                if location and url not in self._jobs:
-                    self._jobs[url] = None
-                    self._journal.started(url)
+            self._remember_job((exchange.header("content-location") or "").strip())
         if ask.method == "DELETE" and exchange.status in GONE:
             self._jobs.pop(ask.absolute or "", None)
             self._journal.ended(ask.absolute or "")
         if not self.facts.synthetic and (ask.values or ask.parent in self._restricted):
             self._restricted.add(exchange.id)
             self._known_ids.update(_ids_in(exchange))
+
+    def _remember_job(self, location: str) -> None:
+        """What the door would not ask is no job: it is neither remembered nor journalled, so nobody deletes it."""
+        try:
+            url = urljoin(f"{self.facts.base}/", location)
+        except ValueError:  # a Content-Location that is no URL: there is nothing to delete it by
+            return
+        if why_no_job(url, self.facts.base, self._settings.hosts) is None and url not in self._jobs:
+            self._followed.add(url)
+            self._jobs[url] = None
+            self._journal.started(url)
 
     def _keep(self, ask: Ask, exchange: Exchange) -> None:
         """Redact, and hand to the recorder. What is in clear never leaves this method."""

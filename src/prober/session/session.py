@@ -27,6 +27,9 @@ REST: dict[int, Reason] = {429: "rate_limited", 503: "unavailable"}
 HOST_CLOSED = "host_closed"
 """The kind of failure by which the door keeps prober away from a host that asked for rest twice."""
 
+EXPORT_ADDRESS = "export_address"
+"""The kind of failure by which the door asks nothing at what a server calls the address of its export."""
+
 
 class Troubled(Exception):
     """Ends an observation that cannot see; the engine turns it into Trouble, and that into `unknown`."""
