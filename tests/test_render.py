@@ -856,6 +856,17 @@ def test_a_run_that_was_cut_short_says_so_on_the_first_page() -> None:
     assert "declared_interactions" in {one.planned.observation for one in View(whole).not_done(whole.subjects[0])}
 
 
+def test_a_claim_that_was_shown_without_content_says_so() -> None:
+    cells = [Cell(claim="Basic search-type", declared=True, result="shown", reason="no_data")]
+    matrix = Verdict(
+        outcome="present", message="All.", values={"cells": [one.model_dump(mode="json") for one in cells]}
+    )
+    subject = replace(report().subjects[0], findings=(finding("declared_interactions_shown", matrix, BASE, ()),))
+    whole = Report(report().card, (subject,), SHEETS)
+    for text in (html.page(whole), markdown.page(whole)):
+        assert "It found no record, so what it would hold is unknown." in text
+
+
 def test_a_report_of_300_exchanges_stays_small_and_quick() -> None:
     import time
 

@@ -14,20 +14,25 @@ Result = Literal["shown", "refuted", "untested"]
 def judge(seen: Seen[tuple[TriedType, ...]]) -> Verdict:
     cells = sorted((cell for one in seen.value for cell in cells_of(one)), key=lambda cell: cell.claim)
     others = {code for one in seen.value for code in one.declared.interactions} - set(EXERCISED)
-    values = {
-        "cells": [cell.model_dump(mode="json") for cell in cells],
-        "not_exercised": sorted(map(shortened, others)),
-    }
     claims = [cell for cell in cells if cell.declared]
     wrong = [cell for cell in claims if cell.result == "refuted"]
     right = [cell for cell in claims if cell.result == "shown"]
+    empty = sum(cell.reason is not None for cell in right)
+    values = {
+        "cells": [cell.model_dump(mode="json") for cell in cells],
+        "not_exercised": sorted(map(shortened, others)),
+        "without_content": empty,
+    }
     if not claims:
         return not_applicable("The server declares no read and no search.", values=values)
     if wrong:
         message = f"Of the declared reads and searches {len(wrong)} do not work, for example: {wrong[0].claim}."
         return absent(message, *cited(wrong), values=values)
     if right:
-        return present("Each declared read and search that could be tried works.", *cited(right), values=values)
+        message = "Each declared read and search that could be tried works."
+        if empty:
+            message += f" But {empty} of these {len(right)} found no record, so what they would hold is unknown."
+        return present(message, *cited(right), values=values)
     reasons = sorted(cell.reason or "no_data" for cell in claims if cell.reason != "untested_sample")
     message = "None of the declared reads and searches could be tried."
     return unknown(reasons[0] if reasons else "untested_sample", message, *cited(claims), values=values)
@@ -49,11 +54,14 @@ def cells_of(one: TriedType) -> Iterator[Cell]:
         if interaction in one.declared.interactions:
             yield Cell(claim=claim, declared=True, result=result, exchange=exchange, reason=reason)
         elif result == "shown":
-            yield Cell(claim=claim, declared=False, result="undeclared_works", exchange=exchange)
+            yield Cell(claim=claim, declared=False, result="undeclared_works", exchange=exchange, reason=reason)
 
 
 def search_result(one: TriedType) -> tuple[Result, Reason | None]:
-    """A search is refuted only if the server says that it does not do it; 400 and 403 may mean "name a patient"."""
+    """A search is refuted if the server says that it does not do it, or finds records of other types only.
+
+    400 and 403 may mean "name a patient". A search that finds nothing is shown with the reason no_data.
+    """
     answer = one.search
     if answer is None:
         return "untested", "needs_patient_data" if one.sampled else "untested_sample"
@@ -66,9 +74,15 @@ def search_result(one: TriedType) -> tuple[Result, Reason | None]:
         return "untested", hidden[0]
     if refuted(answer):
         return "refuted", None
-    if searchset(answer) is not None:
+    bundle = searchset(answer)
+    if bundle is None:
+        return "untested", "masquerade" if answer.status == 200 else "no_data"
+    types = {match.type for match in bundle.matches}
+    if types == {one.declared.type}:
         return "shown", None
-    return "untested", "masquerade" if answer.status == 200 else "no_data"
+    if one.declared.type in types:
+        return "untested", "masquerade"
+    return ("refuted", None) if types else ("shown", "no_data")
 
 
 def read_result(one: TriedType) -> tuple[Result, Reason | None]:

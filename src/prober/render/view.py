@@ -78,10 +78,13 @@ class CellView:
     result: str
     reason: Reason | None
     proof: Proof | None
+    found_nothing: bool = False
 
     @property
     def why(self) -> str:
-        """Why it could not be tested; empty if it was."""
+        """Why it could not be tested, or how little was shown; empty if it was shown or refuted for good."""
+        if self.found_nothing:
+            return words.FOUND_NOTHING
         return words.MEANING[self.reason] if self.reason else ""
 
 
@@ -400,6 +403,7 @@ class View:
             result="not permitted" if untested and cell.reason in words.NEEDS_PERMIT else words.CELL[cell.result],
             reason=cell.reason if untested else None,
             proof=self._proof(index, Citation(exchange=cell.exchange)) if cell.exchange else None,
+            found_nothing=cell.result in ("shown", "undeclared_works") and cell.reason == "no_data",
         )
 
     def _proof(self, index: int, citation: Citation) -> Proof:

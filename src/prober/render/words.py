@@ -86,6 +86,7 @@ CELL: Mapping[CellResult, str] = {
     "untested": "not tested",
     "undeclared_works": "works, though not declared",
 }
+FOUND_NOTHING = "It found no record, so what it would hold is unknown."
 TRUTH: Mapping[Truth, str] = {"true": "yes", "false": "no", "unknown": "unknown", "not_applicable": "not applicable"}
 WHO: Mapping[WhoActs, str] = {
     "provider": "the provider",
