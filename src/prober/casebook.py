@@ -164,6 +164,8 @@ class ChangedServer(Replay):
     ) -> Exchange:
         recorded = await super().exchange(ask, observation=observation, arguments=arguments, id=id)
         url = self.identity_url(ask)
+        if ask.bearer == "run" and not self._facts.has_credentials:
+            recorded = without_token(recorded)
         change = self._changes.get((ask.method, url, ask.label)) or self._changes.get((ask.method, url, None))
         return recorded if change is None else changed(recorded, change)
 
@@ -172,6 +174,12 @@ class ChangedServer(Replay):
         method, _, path = place.rpartition(" ")
         url = path if "://" in path else f"{self._facts.base}/{path}" if path else self._facts.base
         return method or "GET", url, label or None
+
+
+def without_token(exchange: Exchange) -> Exchange:
+    """This exchange as a run without credentials would have asked for it."""
+    kept = tuple((name, value) for name, value in exchange.request_headers if name.lower() != "authorization")
+    return exchange.model_copy(update={"request_headers": kept})
 
 
 def changed(exchange: Exchange, change: Change) -> Exchange:

@@ -75,6 +75,10 @@ def probe(
 ) -> Callable[[Callable[[Seen[A] | Trouble, Seen[B] | Trouble, Seen[C] | Trouble], Verdict]], Probe]: ...
 @overload
 def probe(
+    first: Either[A], second: Either[B], third: Either[C], /
+) -> Callable[[Callable[[Seen[A] | Trouble, Seen[B] | Trouble, Seen[C] | Trouble], Verdict]], Probe]: ...
+@overload
+def probe(
     first: Either[A], second: Either[B], third: Either[C], fourth: Either[D], /
 ) -> Callable[
     [Callable[[Seen[A] | Trouble, Seen[B] | Trouble, Seen[C] | Trouble, Seen[D] | Trouble], Verdict]], Probe

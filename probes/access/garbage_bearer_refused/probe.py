@@ -1,7 +1,19 @@
 """Does the server refuse a token that nobody issued?"""
 
-from prober.api import Exchange, Seen, Session, Verdict, absent, observation, present, probe, unknown
-from prober.observations import shows_patients
+from prober.api import (
+    Exchange,
+    Seen,
+    Session,
+    Trouble,
+    Verdict,
+    absent,
+    either,
+    observation,
+    present,
+    probe,
+    unknown,
+)
+from prober.observations import CapabilityStatement, capability_statement, from_nowhere, no_fhir, shows_patients
 
 
 @observation(asks=("GET [base]/Patient?_summary=count (invented token)",), permits=("active",), family="access")
@@ -10,11 +22,13 @@ async def patients_with_invented_token(session: Session) -> Exchange:
     return await session.get("Patient?_summary=count", bearer="invented", reducer="open-data/1", label="invented token")
 
 
-@probe(patients_with_invented_token)
-def judge(seen: Seen[Exchange]) -> Verdict:
+@probe(patients_with_invented_token, either(capability_statement))
+def judge(seen: Seen[Exchange], stated: Seen[CapabilityStatement] | Trouble) -> Verdict:
     answer = seen.value
     scheme = (answer.header("www-authenticate") or "").split(" ")[0].lower()
     values = {"status": answer.status, "challenges_with_bearer": scheme == "bearer"}
+    if from_nowhere(answer, stated):
+        return unknown("no_data", no_fhir(answer), answer.cite(), values=values)
     if answer.status == 401:
         cited = answer.cite("#www-authenticate") if scheme else answer.cite()
         return present("The server refuses an invented token with status 401.", cited, values=values)

@@ -1,17 +1,27 @@
 """Does the server say that a record is not there when it is not there?"""
 
-from prober.api import Exchange, Seen, Verdict, absent, present, probe, unknown
-from prober.observations import explained, ghost_answer, refuted
+from prober.api import Exchange, Seen, Trouble, Verdict, absent, either, present, probe, unknown
+from prober.observations import (
+    CapabilityStatement,
+    capability_statement,
+    explained,
+    from_nowhere,
+    ghost_answer,
+    no_fhir,
+    refuted,
+)
 
 REFUSALS = (400, 422)
 """Beside what says that a read is not supported: the statuses that call the request itself wrong."""
 
 
-@probe(ghost_answer)
-def judge(seen: Seen[Exchange]) -> Verdict:
+@probe(ghost_answer, either(capability_statement))
+def judge(seen: Seen[Exchange], stated: Seen[CapabilityStatement] | Trouble) -> Verdict:
     answer = seen.value
     status = answer.status or 0
     values = {"status": status, "explained": explained(answer)}
+    if from_nowhere(answer, stated):
+        return unknown("no_data", no_fhir(answer), answer.cite(), values=values)
     if status in (404, 410):
         message = f"The server says that a patient who does not exist is not there (status {status})."
         return present(message, answer.cite(), values=values)

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from prober.nouns.base import JSON
-from prober.nouns.evidence import Exchange
-from prober.observations.capability_statement import LEGACY_JSON, items, text
+from prober.nouns.evidence import Exchange, Seen, Trouble
+from prober.observations.capability_statement import LEGACY_JSON, CapabilityStatement, items, text
 from prober.session.session import Session
-from prober.session.withheld import NOT_SUPPORTED, cannot_tell
+from prober.session.withheld import NOT_SUPPORTED, cannot_tell, closed
 
 NOT_THERE = frozenset({404, 405, 410, 501})
 """Statuses that say that a server does not do this: what was declared is then refuted."""
@@ -97,6 +97,25 @@ def not_there(answer: Exchange) -> bool:
     """True if the server says that it has no such document or record: like `refuted`, or by the code `not-found`."""
     explicit = 400 <= (answer.status or 0) < 500 and "not-found" in issue_members(answer, "code")
     return refuted(answer) or (explicit and cannot_tell(answer, with_token=False) is None)
+
+
+def from_nowhere(answer: Exchange, stated: Seen[CapabilityStatement] | Trouble) -> bool:
+    """True if this refusal may come from no FHIR server at all: none was seen here, and the refusal is bare.
+
+    Any web server says 404 of what it does not know. A closed door and an OperationOutcome speak for themselves.
+    """
+    bare = (answer.status or 0) >= 400 and not explained(answer) and closed(answer) is None
+    return bare and isinstance(stated, Trouble)
+
+
+def no_fhir(answer: Exchange) -> str:
+    """The sentence about such a refusal."""
+    return f"No CapabilityStatement was seen here: a bare status {answer.status} may not come from a FHIR server at all."
+
+
+def carried_token(answer: Exchange) -> bool:
+    """True if the request of this answer showed a token, whichever it was."""
+    return any(name.lower() == "authorization" for name, _ in answer.request_headers)
 
 
 def told(session: Session, answer: Exchange) -> Exchange:

@@ -10,17 +10,22 @@ from prober.session.session import Session
 
 @dataclass(frozen=True)
 class KnownPatient:
-    """The id of a patient. `listed` says that this server itself listed it in this run, under the same token."""
+    """The id of a patient, and the search by which this server itself listed it in this run (None: configured)."""
 
     id: str
-    listed: bool
+    listing: Exchange | None = None
+
+    @property
+    def listed(self) -> bool:
+        """True if this server itself listed the patient in this run, under the same token."""
+        return self.listing is not None
 
 
 @observation(asks=("GET [base]/Patient?_count=1",), requests=1, permits=("active", "patient_data"), family="patient")
 async def known_patient(session: Session) -> KnownPatient:
     """A configured test patient; where the data are synthetic and none is configured, the first that is listed."""
     if session.patients:
-        return KnownPatient(session.patients[0], listed=False)
+        return KnownPatient(session.patients[0])
     if not session.synthetic:
         session.trouble("needs_patient_data", "The provider file names no test patient, so prober looks at nobody.")
     answer = told(session, await session.get("Patient?_count=1"))
@@ -28,7 +33,7 @@ async def known_patient(session: Session) -> KnownPatient:
     found = [one.id for one in bundle.matches if one.type == "Patient" and one.id] if bundle else []
     if not found:
         session.trouble("no_data", "The server lists no patient whom prober could look at.")
-    return KnownPatient(found[0], listed=True)
+    return KnownPatient(found[0], answer)
 
 
 @observation(
