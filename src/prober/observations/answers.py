@@ -110,7 +110,7 @@ def from_nowhere(answer: Exchange, stated: Seen[CapabilityStatement] | Trouble) 
 
 def no_fhir(answer: Exchange) -> str:
     """The sentence about such a refusal."""
-    return f"No CapabilityStatement was seen here: a bare status {answer.status} may not come from a FHIR server at all."
+    return f"No CapabilityStatement was seen, so a bare status {answer.status} may not come from a FHIR server at all."
 
 
 def carried_token(answer: Exchange) -> bool:
