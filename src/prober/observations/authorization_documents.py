@@ -57,7 +57,9 @@ async def _public(session: Session, member: str, suffix: str) -> Published:
         session.trouble("no_data", f"The `{member}` of the SMART configuration is not an address that can be asked.")
     if suffix and ("?" in url or "#" in url):
         # OpenID Connect Discovery 1.0, section 3: an issuer has neither. Asked as it stands it could be any address.
-        session.trouble("no_data", f"The `{member}` holds a query or a fragment, which no issuer has; it was not asked.")
+        session.trouble(
+            "no_data", f"The `{member}` holds a query or a fragment, which no issuer has; it was not asked."
+        )
     return Published(smart, await session.public(url.rstrip("/") + suffix if suffix else url))
 
 
