@@ -551,7 +551,7 @@ def test_synthetic_bodies_stay_byte_for_byte() -> None:
     for data, kind in [
         (b'{ "resourceType" : "Patient", "id":"a", "id" : "b", "x": 1.50 }\n', JSON),
         (b'{"broken": ', JSON),
-        (b"\xff\xfe\x00binary", "application/octet-stream"),
+        ("Grüße, but no JSON".encode(), "application/octet-stream"),
         (b"<a><b/></a>\n", "application/xml"),
         (b"{}\n{}\r\n\n", "application/fhir+ndjson"),
         (b"<html><title>Login</title>", "text/html"),
@@ -563,6 +563,7 @@ def test_synthetic_bodies_stay_byte_for_byte() -> None:
 
 def test_headers_keep_what_probes_read() -> None:
     one = redactor()
+    one.keep("https://prober.example")
     given_headers = [
         ("Content-Type", "application/fhir+json; fhirVersion=4.0; charset=UTF-8"),
         ("Retry-After", "1700000000000"),

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import IO, Protocol
 
 from prober.nouns.base import JSON, canonical
+from prober.nouns.evidence import crowded
 from prober.nouns.fhir import R4_TYPES
 
 LONGEST_LINE = 8 * 2**20
@@ -202,6 +203,9 @@ class Ndjson:
         if not line.strip():
             return
         self._lines += 1
+        if crowded(line):
+            self._pass_over("the line has more members than prober reads")
+            return
         try:
             resource = json.loads(line.decode("utf-8-sig"))
         except UnicodeDecodeError:

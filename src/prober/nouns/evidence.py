@@ -16,6 +16,9 @@ T = TypeVar("T")
 MOST_NESTING = 200
 """JSON deeper than this counts as unparseable: no FHIR resource comes near it."""
 
+MOST_MEMBERS = 250_000
+"""Objects, arrays and commas in one body: more are not read. The largest CapabilityStatement known here has 43,000."""
+
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 Media = Literal["json", "ndjson", "xml", "html", "text", "none"]
@@ -119,11 +122,20 @@ class Exchange(Noun):
         return Citation(exchange=self.id, pointer=pointer)
 
 
+def crowded(content: bytes) -> bool:
+    """True if JSON would hold more members than prober reads; counted without parsing, commas in texts included."""
+    return content.count(b"{") + content.count(b"[") + content.count(b",") > MOST_MEMBERS
+
+
 def parse_json(content: bytes) -> JSON:
     """The JSON value of these bytes (a byte order mark is tolerated), or None if they are not JSON or nest too deep.
 
+    So it is where they are `crowded`, because what a few kilobytes of gzip hold could take minutes to read.
+
     Half of a surrogate pair, which RFC 8259 section 8.2 warns of, reads as a question mark: nothing could write it.
     """
+    if crowded(content):
+        return None
     try:
         value = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError):

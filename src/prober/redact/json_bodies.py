@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from json.encoder import encode_basestring
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 from prober.redact import documents
 from prober.redact.headers import HeaderGate
-from prober.redact.placeholders import Seal
+from prober.redact.placeholders import Seal, octets
 from prober.redact.tables import tables
 from prober.redact.texts import TextGate
 from prober.redact.urls import Kept, UrlGate
 
 DEEPEST = 200
+MOST_WORDS = 200_000
+"""Values, unknown names, words, steps and parameters that are looked at one by one in one body."""
+# What divides prose, and what divides addresses, from one thing that is looked at to the next.
+PROSE = bytes(32 if not (byte >= 128 or chr(byte).isalnum() or byte == 95) else 97 for byte in range(256))
+ADDRESS = bytes(32 if byte in b"/&,=|+ %" else 97 for byte in range(256))
+ADDRESSES = ("canonical", "extension", "kind", "link", "oid", "reference", "scope", "uri", "url", "uuid")
+DIVIDED = dict.fromkeys(("path", "prose", "status"), PROSE) | dict.fromkeys(ADDRESSES, ADDRESS)
 COUNT = re.compile(r"[0-9]{1,12}")
 STATUS = re.compile(r"[1-5][0-9]{2}( .*)?", re.S)
 INSTANT = re.compile(
@@ -48,6 +55,10 @@ class Members:
     def names(self) -> frozenset[str]:
         """The names that occur."""
         return frozenset(key for key, _ in self.pairs)
+
+
+class Crowded(Exception):
+    """There is more in the body than prober reads."""
 
 
 Json: TypeAlias = "Members | list[Json] | Number | str | bool | None"
@@ -131,13 +142,14 @@ class Frame:
 
 
 class JsonGate:
-    """Gates JSON values under one run's seal."""
+    """Gates JSON values of one body under one run's seal. Raises Crowded where there is too much of it."""
 
     def __init__(self, seal: Seal, kept: Kept, urls: UrlGate, texts: TextGate, headers: HeaderGate) -> None:
         self._seal = seal
         self._kept = kept
         self._urls = urls
         self._texts = texts
+        self._words = 0
         self._leaves: dict[str, Callable[[str], str]] = {
             "base64Binary": seal.base64,
             "canonical": urls.uri,
@@ -188,6 +200,34 @@ class JsonGate:
                 raise Unreadable(_too_deep(text), "nested too deeply")
         return "".join(out)
 
+    def partly(self, value: Members, shape: Mapping[str, Any], text: str) -> str | None:
+        """The compact JSON text in which the members of the shape stay and all others are redacted; None if all stay.
+
+        Raises Unreadable as `text` does.
+        """
+        written_out, stays = self._partly(value, shape, text)
+        return None if stays else written_out
+
+    def _partly(self, value: Members, shape: Mapping[str, Any], text: str) -> tuple[str, bool]:
+        out: list[str] = []
+        stays = True
+        for name, inner in value.pairs:
+            known = name in shape
+            below = shape.get(name)
+            items = inner if isinstance(inner, list) else [inner]
+            if known and below is not None and all(isinstance(item, Members) for item in items):
+                told = [self._partly(cast(Members, item), below, text) for item in items]
+                shown = ",".join(part for part, _ in told)
+                out.append(f"{encode_basestring(name)}:{f'[{shown}]' if inner is items else shown}")
+                stays = stays and all(whole for _, whole in told)
+            elif known and below is None and not any(isinstance(item, Members | list) for item in items):
+                out.append(f"{encode_basestring(name)}:{written(inner)}")
+            else:
+                gated = self._member(Frame(iter(()), "}"), name)[0] if not known else name
+                out.append(f"{encode_basestring(gated)}:{self.text(inner, text)}")
+                stays = False
+        return "{" + ",".join(out) + "}", stays
+
     def _member(self, frame: Frame, name: str) -> tuple[str, str]:
         kinds = frame.kinds
         if kinds is not None:
@@ -198,6 +238,7 @@ class JsonGate:
             if name[:1] == "_" and name[1:] in kinds:
                 return name, "Element"
         known = name in tables().names or name == "resourceType" or (name[:1] == "_" and name[1:] in tables().names)
+        self._count(not known)
         return (name if known else self._seal.text(name)) if name else name, documents.ANYTHING
 
     def _open(self, value: Json, holds: str, out: list[str], stack: list[Frame], parent: Frame | None = None) -> None:
@@ -254,8 +295,15 @@ class JsonGate:
             return self._one_of(value, holds[4:])
         if value in self._kept.constants and holds != "secret":
             return value
+        divided = DIVIDED.get(holds)
+        self._count(1 if divided is None else 1 + octets(value).translate(divided).count(b" "))
         gate = self._leaves.get(holds)
         return gate(value) if gate else self._seal.text(value)
+
+    def _count(self, words: int) -> None:
+        self._words += words
+        if self._words > MOST_WORDS:
+            raise Crowded("words")
 
     def _one_of(self, value: str, which: str) -> str:
         if which == "parameter":

@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from prober.nouns.evidence import crowded
+from prober.nouns.finding import Reason
 from prober.redact import json_bodies, xml_bodies
-from prober.redact.documents import exact
+from prober.redact.disguise import Flooded, packed
 from prober.redact.headers import HeaderGate
-from prober.redact.json_bodies import Json, JsonGate, Members
+from prober.redact.json_bodies import Crowded, Json, JsonGate, Members
 from prober.redact.placeholders import Seal
+from prober.redact.published import is_published, is_published_xml, shape_of
 from prober.redact.scrub import Scrubber
-from prober.redact.tables import tables
 from prober.redact.texts import TextGate
 from prober.redact.urls import Kept, UrlGate
 from prober.redact.xml_bodies import XmlGate
@@ -30,14 +32,9 @@ LOGIN_SIGNS = re.compile(
 )
 JWK_SIGN = re.compile(rb'"kty"|\\u00')
 JWK_SECRETS = frozenset({"d", "p", "q", "dp", "dq", "qi", "k", "oth"})
-# What anybody may read without signing in; another resource type under a public address is somebody's data.
-PUBLIC_TYPES = exact(
-    "CapabilityStatement Conformance OperationOutcome TerminologyCapabilities StructureDefinition OperationDefinition "
-    "SearchParameter CompartmentDefinition ImplementationGuide ValueSet CodeSystem ConceptMap NamingSystem "
-    "GraphDefinition "
-    "MessageDefinition StructureMap Parameters Organization Endpoint"
-)
-PUBLISHED_BUNDLES = frozenset({"collection", "document"})
+MOST_LINES = 50_000
+MOST_MARKUP = 300_000
+"""Twice the tags and once the attributes of an XML document: an element takes more memory than anything in JSON."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +43,15 @@ class RedactedBody:
 
     `media` is what the body is, whatever its header says: json, ndjson, xml, html, text or none. `parsed` is whether
     all of it could be read as that. `note` says in a few words what could not be kept, with byte offset and length.
+    `withheld` is why nothing can be known of it where that is prober's doing: it reads no more than it can in a second
+    or so (`too_large`), and it keeps nothing that hides a secret of the run (`unparseable`).
     """
 
     data: bytes
     media: str
     parsed: bool
     note: str | None
+    withheld: Reason | None = None
 
 
 class Redactor:
@@ -60,7 +60,8 @@ class Redactor:
     Equal values get equal placeholders and different values different ones, valid for their kind, and what this run has
     redacted stays as it is when it is redacted again. Dates are the exception: they shift by the run's secret number of
     days each time. Replay never redacts, it reuses what is stored, so dates need no such mark. Nothing here raises on
-    any input, and the work grows with the length of the input only.
+    any input, and the work grows with the length of the input only, up to limits on members, words and lines. It may
+    be used by several threads at once.
     """
 
     def __init__(self, key: bytes, *, synthetic: bool, secrets: Iterable[str] = ()) -> None:
@@ -72,8 +73,6 @@ class Redactor:
         self._urls = UrlGate(self._seal, self._kept)
         self._texts = TextGate(self._seal, self._kept, self._urls)
         self._headers = HeaderGate(self._seal, self._kept, self._urls, self._texts)
-        self._json = JsonGate(self._seal, self._kept, self._urls, self._texts, self._headers)
-        self._xml = XmlGate(self._seal, self._json)
         for secret in secrets:
             self.add_secret(secret)
 
@@ -85,13 +84,17 @@ class Redactor:
         """Remember a FHIR base as the user wrote it: it stays in URLs and texts, and its host is a known host."""
         self._kept.add_base(base)
 
+    def keep_host(self, host: str) -> None:
+        """Remember a host that the user named: it stays in URLs and texts, as that of a base does."""
+        self._kept.add_host(host)
+
     def keep(self, value: str) -> None:
         """Remember a constant that prober wrote into its requests (an id that cannot exist): it stays everywhere."""
         if value:
             self._kept.constants.add(value)
 
     def url(self, url: str, *, public: bool = False) -> str:
-        """The URL with everything replaced that could name somebody; scheme, host and port stay."""
+        """The URL with everything replaced that could name somebody; its scheme stays, and a host that is known."""
         return self._scrubber.text(url if public or self._synthetic else self._urls.url(url))
 
     def value(self, value: str, kind: str = "text") -> str:
@@ -112,6 +115,10 @@ class Redactor:
         clean = self._scrubber.text(text)
         return clean if self._synthetic else self._scrubber.text(self._texts.text(clean))
 
+    def public_text(self, text: str) -> str:
+        """Words that are for everybody, as those of a certificate, without secrets."""
+        return self._scrubber.text(text)
+
     def headers(
         self, headers: Sequence[tuple[str, str]], *, response: bool, public: bool = False
     ) -> tuple[tuple[str, str], ...]:
@@ -120,37 +127,59 @@ class Redactor:
         return tuple((self._scrubber.text(name), self._scrubber.text(value)) for name, value in gated)
 
     def body(self, data: bytes, content_type: str, *, public: bool = False) -> RedactedBody:
-        """What may be kept of a body; a body of real data that does not parse keeps nothing but where it broke."""
+        """What may be kept of a body; a body of real data that does not parse keeps nothing but where it broke.
+
+        `public` says that it came from an address of public documents. Then it is kept as it is if it has the shape of
+        such a document; anything else under such an address is somebody's data.
+        """
         if not data:
             return RedactedBody(b"", "none", False, None)
         bom, plain = (BOM, data[3:]) if data.startswith(BOM) else (b"", data)
         media = _media(plain, content_type.partition(";")[0].strip().lower())
-        found = self._read(
-            media, plain, content_type, whole=self._synthetic, public=public or self._synthetic, lead=len(bom)
-        )
-        kept = self._scrubber.data(found.data)
-        return RedactedBody(bom + kept if kept else b"", found.media, found.parsed, found.note)
+        what = "escapes or credentials"
+        try:
+            found = self._read(media, plain, content_type, whole=self._synthetic, public=public, lead=len(bom))
+            kept = self._scrubber.data(found.data)
+            hidden = self._scrubber.hides(kept)
+        except Crowded as error:
+            what = str(error)
+        except Flooded:
+            pass
+        else:
+            if hidden:
+                return RedactedBody(b"", media, False, "a secret of this run shows in it in disguise", "unparseable")
+            return RedactedBody(bom + kept if kept else b"", found.media, found.parsed, found.note)
+        return RedactedBody(b"", media, False, f"{len(data)} bytes hold more {what} than prober reads", "too_large")
 
     def _read(
         self, media: str, data: bytes, content_type: str, *, whole: bool, public: bool, lead: int
     ) -> RedactedBody:
-        if media == "json":
-            return self._json_body(data, whole=whole, public=public, lead=lead)
-        if media == "ndjson":
-            return self._ndjson_body(data, whole=whole, public=public, lead=lead)
+        if media in ("json", "ndjson") and crowded(data):
+            raise Crowded("members")
+        if media == "ndjson" and data.count(b"\n") >= MOST_LINES:
+            raise Crowded("lines")
+        if media == "xml" and 2 * data.count(b"<") + data.count(b"=") > MOST_MARKUP:
+            raise Crowded("elements")
         if media == "xml":
             return self._xml_body(data, whole=whole, public=public, lead=lead)
+        # Nobody can say what is in an archive, so not even an invented one is kept.
+        keepable = whole and not packed(data)
+        if media == "json":
+            return self._json_body(data, whole=whole, public=public, lead=lead, keepable=keepable)
+        if media == "ndjson":
+            return self._ndjson_body(data, whole=whole, public=public, lead=lead, keepable=keepable)
         if media == "html":
             login = "yes" if LOGIN_SIGNS.search(data) else "no"
-            return RedactedBody(
-                data if public else b"", "html", public, f"HTML of {len(data)} bytes, login-form: {login}"
-            )
-        if media == "text":
-            return self._text_body(data, content_type, public=public)
-        return RedactedBody(data if whole else b"", "none", False, None if whole else f"{len(data)} bytes are not kept")
+            note = f"HTML of {len(data)} bytes, login-form: {login}"
+            return RedactedBody(data if keepable else b"", "html", keepable, note)
+        if media == "text" and (keepable or not whole):
+            return self._text_body(data, content_type, whole=whole)
+        keepable = keepable and _is_utf8(data)
+        lost = None if keepable else f"{len(data)} bytes are not kept"
+        return RedactedBody(data if keepable else b"", "none", False, lost)
 
-    def _text_body(self, data: bytes, content_type: str, *, public: bool) -> RedactedBody:
-        if public:
+    def _text_body(self, data: bytes, content_type: str, *, whole: bool) -> RedactedBody:
+        if whole:
             return RedactedBody(data, "text", True, None)
         if len(data) <= LONGEST_TEXT:
             words = data.decode("utf-8", "replace")
@@ -160,12 +189,12 @@ class Redactor:
                 return RedactedBody(kept, "text", True, None)
         return RedactedBody(b"", "text", True, f"text of {len(data)} bytes is not kept")
 
-    def _json_body(self, data: bytes, *, whole: bool, public: bool, lead: int) -> RedactedBody:
+    def _json_body(self, data: bytes, *, whole: bool, public: bool, lead: int, keepable: bool) -> RedactedBody:
         try:
             return RedactedBody(self._json_data(data, whole=whole, public=public), "json", True, None)
         except json_bodies.Unreadable as error:
             note = _unparseable(error.at + lead, len(data) + lead, error.why)
-            return RedactedBody(data if whole else b"", "json", False, note)
+            return RedactedBody(data if keepable else b"", "json", False, note)
 
     def _json_data(self, data: bytes, *, whole: bool, public: bool) -> bytes:
         """The kept bytes of one JSON document. Raises json_bodies.Unreadable with an offset in bytes."""
@@ -175,15 +204,22 @@ class Redactor:
             raise json_bodies.Unreadable(error.start, "not UTF-8") from None
         try:
             value = json_bodies.parse(text)
-            real = not whole and not (public and _published(value))
-            if real:
-                return self._json.text(value, text).encode("utf-8", "backslashreplace")
+            shape = shape_of(value) if public and not whole else None
+            if not whole and shape is None and not (public and is_published(value)):
+                return self._json_gate().text(value, text).encode("utf-8", "backslashreplace")
             json_bodies.check_depth(value, text)
+            hidden = JWK_SIGN.search(data) is not None and self._hide_private_keys(value)
+            partly = None
+            if shape is not None and isinstance(value, Members):
+                partly = self._json_gate().partly(value, shape, text)
         except json_bodies.Unreadable as error:
             raise json_bodies.Unreadable(len(text[: error.at].encode()), error.why) from None
-        if JWK_SIGN.search(data) and self._hide_private_keys(value):
-            return json_bodies.written(value).encode("utf-8", "backslashreplace")
-        return data
+        if partly is not None:
+            return partly.encode("utf-8", "backslashreplace")
+        return json_bodies.written(value).encode("utf-8", "backslashreplace") if hidden else data
+
+    def _json_gate(self) -> JsonGate:
+        return JsonGate(self._seal, self._kept, self._urls, self._texts, self._headers)
 
     def _hide_private_keys(self, value: Json) -> bool:
         hidden = False
@@ -196,7 +232,7 @@ class Redactor:
                         hidden = hidden or shown != secret
         return hidden
 
-    def _ndjson_body(self, data: bytes, *, whole: bool, public: bool, lead: int) -> RedactedBody:
+    def _ndjson_body(self, data: bytes, *, whole: bool, public: bool, lead: int, keepable: bool) -> RedactedBody:
         lines = data.split(b"\n")
         kept: list[bytes] = []
         broken: list[str] = []
@@ -208,11 +244,11 @@ class Redactor:
                 kept.append(self._json_data(plain, whole=whole, public=public) + ending if plain else ending)
             except json_bodies.Unreadable as error:
                 broken.append(f"line {number} {_unparseable(at + error.at, len(data) + lead, error.why)}")
-                kept.append(line if whole else UNPARSEABLE_LINE.encode() + ending)
+                kept.append(line if keepable else UNPARSEABLE_LINE.encode() + ending)
             at += len(line) + 1
         note = f"{broken[0]}; {len(broken)} of {len(lines)} lines" if broken else None
         return RedactedBody(
-            data if whole and not self._changed(lines, kept) else b"\n".join(kept), "ndjson", not broken, note
+            data if keepable and not self._changed(lines, kept) else b"\n".join(kept), "ndjson", not broken, note
         )
 
     def _changed(self, lines: list[bytes], kept: list[bytes]) -> bool:
@@ -223,10 +259,19 @@ class Redactor:
             root = xml_bodies.parse(data)
         except xml_bodies.Unreadable as error:
             note = _unparseable(error.at + lead, len(data) + lead, error.why)
-            return RedactedBody(data if whole else b"", "xml", False, note)
-        if whole or (public and _published_xml(root)):
+            return RedactedBody(data if whole and not packed(data) else b"", "xml", False, note)
+        if whole or (public and is_published_xml(root)):
             return RedactedBody(data, "xml", True, None)
-        return RedactedBody(self._xml.text(root).encode("utf-8", "replace"), "xml", True, None)
+        gated = XmlGate(self._seal, self._json_gate()).text(root)
+        return RedactedBody(gated.encode("utf-8", "replace"), "xml", True, None)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _media(data: bytes, declared: str) -> str:
@@ -247,20 +292,3 @@ def _media(data: bytes, declared: str) -> str:
 
 def _unparseable(at: int, length: int, why: str) -> str:
     return f"unparseable at byte {at} of {length}{': ' + why if why else ''}"
-
-
-def _published(value: Json) -> bool:
-    return all(_public_object(members) for members in json_bodies.objects(value))
-
-
-def _public_object(members: Members) -> bool:
-    for kind in members.all("resourceType"):
-        published = kind == "Bundle" and all(form in PUBLISHED_BUNDLES for form in members.all("type"))
-        if kind not in PUBLIC_TYPES and not published:
-            return False
-    return True
-
-
-def _published_xml(root: xml_bodies.Node) -> bool:
-    kinds = tables().resources
-    return all(node.name in PUBLIC_TYPES or node.name not in kinds for node in xml_bodies.nodes(root))

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from functools import lru_cache
 from urllib.parse import quote_plus
 
+from prober.redact.disguise import MOST_ESCAPES, Flooded, bare, layers, spellings
 from prober.redact.placeholders import Seal, octets
 
 SHORTEST_SECRET = 4
@@ -17,6 +18,8 @@ ROUNDS = 3
 # Bodies are searched in windows, so that the way back through the escapes never needs more memory than the body.
 WINDOW = 1 << 20
 MOST_FINDS = 100_000
+MOST_CREDENTIALS = 20_000
+MOST_QUOTES = 1_100_000
 
 ESCAPE = re.compile(
     rb"%[0-9A-Fa-f]{2}"
@@ -130,16 +133,24 @@ class Scrubber:
     def __init__(self, seal: Seal) -> None:
         self._seal = seal
         self._secrets: dict[str, list[bytes]] = {}
+        self._spellings: frozenset[bytes] = frozenset()
 
     def add(self, secret: str) -> None:
         """Remember a secret. Fewer than 4 characters are no secret and would tear up every text: they are ignored."""
         if len(secret.strip()) >= SHORTEST_SECRET and not self._seal.made(secret):
             self._secrets.setdefault(secret, needles(secret))
+            self._spellings |= frozenset(spellings(secret))
 
     def text(self, text: str) -> str:
-        """The text without secrets and credentials."""
+        """The text without secrets and credentials; one that hides a secret behind another spelling goes as a whole."""
         raw = octets(text)
-        clean = self.data(raw)
+        try:
+            clean = self.data(raw)
+            hidden = self.hides(clean)
+        except Flooded:
+            hidden = True
+        if hidden:
+            return self._seal.text(text)
         if clean == raw:
             return text
         try:
@@ -148,11 +159,19 @@ class Scrubber:
             return clean.decode("utf-8", "replace")
 
     def data(self, data: bytes) -> bytes:
-        """The bytes without secrets and credentials; the same object where there were none."""
+        """The bytes without secrets and credentials; the same object where there were none. Raises Flooded."""
+        if data.count(b"%") + data.count(b"\\") + data.count(b"&") > MOST_ESCAPES:
+            raise Flooded
         return self.known(self.shapes(data))
 
+    def hides(self, data: bytes) -> bool:
+        """Whether a secret that the run knows still shows in these bytes, however it is spelled. Raises Flooded."""
+        if not self._spellings or not data:
+            return False
+        return any(form in plain for plain in map(bare, layers(data)) for form in self._spellings)
+
     def known(self, data: bytes) -> bytes:
-        """The bytes without the secrets that the run knows."""
+        """The bytes without the secrets that the run knows, as they are and in the usual encodings. Raises Flooded."""
         if not self._secrets or not data:
             return data
         overlap = 16 * max(len(shown[0]) for shown in self._secrets.values())
@@ -161,7 +180,7 @@ class Scrubber:
             found = self._spans(data[start : start + WINDOW + overlap])
             spans.extend((start + begin, start + end, secret) for begin, end, secret in found)
             if len(spans) > MOST_FINDS:
-                return self._seal.text(data.decode("utf-8", "surrogateescape")).encode()
+                raise Flooded
         return self._cut(data, spans) if spans else data
 
     def _spans(self, data: bytes) -> list[tuple[int, int, str]]:
@@ -195,7 +214,21 @@ class Scrubber:
         return b"".join((*parts, data[at:]))
 
     def shapes(self, data: bytes) -> bytes:
-        """The bytes without what looks like a credential: JSON Web Tokens, bearer values, userinfo, named secrets."""
+        """The bytes without what looks like a credential: JSON Web Tokens, bearer values, userinfo, named secrets.
+
+        Raises Flooded.
+        """
+        return _Shapes(self._seal).removed(data)
+
+
+class _Shapes:
+    """One pass over one text: it counts what it finds, because every find costs time and grows the text."""
+
+    def __init__(self, seal: Seal) -> None:
+        self._seal = seal
+        self._found = 0
+
+    def removed(self, data: bytes) -> bytes:
         low = data.lower()
         if b"eyj" in low:
             data = JWT.sub(lambda m: m[0][: m.start(1) - m.start()] + self._placeholder(m[1]), data)
@@ -212,8 +245,20 @@ class Scrubber:
         if b'"' in low and any(sign in low for sign in MEMBER_SIGNS):
             data = MEMBER.sub(lambda m: m[1] + self._placeholder(m[2]), data)
         if b"\\u00" in low:
-            data = ANY_MEMBER.sub(self._escaped, data)
+            data = self._members(data)
         return data
+
+    def _members(self, data: bytes) -> bytes:
+        """Members whose names are spelled with escapes; the many others are passed over and not put together again."""
+        if data.count(b'"') > MOST_QUOTES:
+            raise Flooded
+        parts: list[bytes] = []
+        at = 0
+        for match in ANY_MEMBER.finditer(data):
+            if match[2] is not None and b"\\" in match[1]:
+                parts += (data[at : match.start()], self._escaped(match))
+                at = match.end()
+        return b"".join((*parts, data[at:])) if parts else data
 
     def _grant(self, match: re.Match[bytes]) -> bytes:
         if b"state=" not in match[0]:
@@ -221,13 +266,14 @@ class Scrubber:
         return GRANT.sub(lambda m: m[1] + self._placeholder(m[2]), match[0])
 
     def _escaped(self, match: re.Match[bytes]) -> bytes:
-        if match[2] is None or b"\\" not in match[1]:
-            return match[0]
         if not KEY.fullmatch(undone(match[1]).decode("utf-8", "replace")):
             return match[0]
         return b'"' + match[1] + b'"' + match[2] + self._placeholder(match[3]) + match[4]
 
     def _placeholder(self, value: bytes) -> bytes:
+        self._found += 1
+        if self._found > MOST_CREDENTIALS:
+            raise Flooded
         return self._seal.text(value.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 

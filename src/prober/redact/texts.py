@@ -68,7 +68,7 @@ class TextGate:
             return self._word(found)
         if match["url"] is not None:
             url = found.rstrip(CLOSING)
-            return self._urls.url(url, any_host=False) + self.text(found[len(url) :])
+            return self._urls.url(url) + self.text(found[len(url) :])
         if match["urn"] is not None:
             return self._urls.uri(found)
         if match["reference"] is not None:

@@ -27,6 +27,7 @@ class Kept:
     def __init__(self) -> None:
         self.bases: tuple[str, ...] = ()
         self.hosts: frozenset[str] = frozenset()
+        self._names: frozenset[str] = frozenset()
         self.constants: set[str] = set()
 
     def add_base(self, base: str) -> None:
@@ -39,7 +40,20 @@ class Kept:
         if HOST.fullmatch(host):
             bases = {*self.bases, base, f"{match[1]}://{host}{match[3]}"}
             self.bases = tuple(sorted(bases, key=lambda known: (-len(known), known)))
-            self.hosts |= {host.lower()}
+            self.add_host(host)
+
+    def add_host(self, host: str) -> None:
+        """Remember a host that the user named; what is no host is ignored."""
+        written = f"[{host}]" if host.count(":") > 1 and host[0] != "[" else host
+        match = HOST.fullmatch(written)
+        if match is not None:
+            self.hosts |= {written.lower()}
+            self._names |= {match[1].lower()}
+
+    def knows(self, host: str) -> bool:
+        """Whether the user named this host, at whatever port."""
+        match = HOST.fullmatch(host)
+        return match is not None and match[1].lower() in self._names
 
     def base_of(self, url: str) -> str:
         """The base that the URL lies under, or an empty text."""
@@ -69,8 +83,8 @@ class UrlGate:
     def _tables(self) -> Tables:
         return tables()
 
-    def url(self, url: str, *, any_host: bool = True) -> str:
-        """A URL whose path, query and fragment are gated; with any_host=False an unknown host becomes one too."""
+    def url(self, url: str) -> str:
+        """A URL whose path, query and fragment are gated; a host that nobody named becomes one of `.invalid`."""
         if self._seal.made(url) or url in self._kept.constants:
             return url
         if len(url) > LONGEST:
@@ -85,12 +99,11 @@ class UrlGate:
         scheme, authority, rest = match[1], match[2], url[match.end(2) :]
         if scheme.lower() not in SCHEMES:
             return self._seal.text(url)
-        return f"{scheme}://{self._authority(authority, any_host)}{self._rest(rest)}"
+        return f"{scheme}://{self._authority(authority)}{self._rest(rest)}"
 
-    def _authority(self, authority: str, any_host: bool) -> str:
+    def _authority(self, authority: str) -> str:
         user, at, host = authority.rpartition("@")
-        known = host.lower() in self._kept.hosts
-        if not known and not (any_host and HOST.fullmatch(host)) and not self._sealed_host(host):
+        if not self._kept.knows(host) and not self._sealed_host(host):
             host = f"{self._seal.text(host)}.invalid" if host.strip() else ""
         return f"{self._seal.text(user)}@{host}" if at else host
 
@@ -154,7 +167,7 @@ class UrlGate:
         if OID.fullmatch(value):
             return self._seal.oid(value)
         if ABSOLUTE.fullmatch(value) or self._kept.base_of(value):
-            return self.url(value, any_host=False)
+            return self.url(value)
         kind, slash, _ = value.partition("/")
         if (
             value.startswith("#")
