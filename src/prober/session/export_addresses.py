@@ -69,6 +69,9 @@ def _reads_like_records(url: str, base: str, operation: re.Pattern[str]) -> str 
     decoded = _decoded(parts.path)
     if not decoded.isascii() or not decoded.isprintable() or "?" in decoded or "#" in decoded:
         return RECORDS
+    if "%" in unquote(parts.path):
+        # Encoded twice: who knows how often the next one decodes.
+        return RECORDS
     steps, above = _steps(parts.path), _steps(urlsplit(base).path)
     folded = [step.lower() for step in steps]
     # The base, what lies above it, and whatever ends as a base does: a neighbour's base on the same host.

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol, cast
 from urllib.parse import urljoin, urlsplit
 
@@ -14,7 +15,7 @@ from prober.clock import Clock, instant
 from prober.nouns.evidence import Exchange, Failure, Media, Timings, Transport
 from prober.nouns.finding import Reason
 from prober.nouns.run import REASON_FOR_PERMIT, Permit
-from prober.redact import Redactor
+from prober.redact import RedactedBody, Redactor
 from prober.reduce import reduced_text, reducer
 from prober.session.addresses import is_loopback_as_written, normal_name
 from prober.session.ask import PUBLIC_DOCUMENTS, Ask, Purpose, names_records, request_hash
@@ -27,6 +28,10 @@ from prober.session.streamed import Streamed
 from prober.session.wire import Answer, Handshake, Limits, NetworkFailure, TlsFacts, WireRequest
 from prober.session.wire import Timings as WireTimings
 
+MOST_HELD = 96 * 2**20
+"""Bytes: all bodies that one run keeps, together."""
+READ_AT_ONCE = 64 * 1024
+"""Bytes: a larger body is redacted in a thread."""
 CLEAN_UP_SECONDS = 10
 """How long the door may take, after the deadline or an interruption, to delete the jobs that it started."""
 
@@ -151,6 +156,8 @@ class Door:
         self._restricted: set[str] = set()
         self._known_ids: set[str] = {*settings.facts.patients, *settings.facts.groups}
         self._stopped = False
+        self._held = 0
+        self._reading = asyncio.Lock()
         self.sent = 0
         self.refused = 0
         self.ended_by: Reason | None = None
@@ -211,12 +218,46 @@ class Door:
             else:
                 outcome, reduced, sent_us, started = result
                 waited = sent_us - begun
-        exchange = self._exchange(ask, observation, arguments, id, started, outcome, reduced, waited)
+        kept = _INTERRUPTED
         try:
-            self._remember(ask, observation, exchange)
+            kept = self._counted(await self._redacted(ask, outcome, reduced))
         finally:
-            self._keep(ask, exchange)
+            exchange = self._exchange(ask, observation, arguments, id, started, outcome, reduced, waited, kept)
+            try:
+                self._remember(ask, observation, exchange)
+            finally:
+                self._keep(ask, exchange, kept)
         return exchange
+
+    async def _redacted(
+        self, ask: Ask, outcome: Answer | Handshake | NetworkFailure | Failure, reduced: bytes | None
+    ) -> RedactedBody:
+        """The body as it may be kept. A large one is read in a thread, so that deadline and signals are still heard.
+
+        They come one after the other, so that no more than one is taken apart in memory.
+        """
+        if not isinstance(outcome, Answer) or reduced is not None or not outcome.body:
+            return RedactedBody(reduced or b"", "json" if reduced else "none", bool(reduced), None)
+        # Only the document itself is published; an error may be about whoever asked last.
+        published = _is_public_document(ask) and outcome.status == 200
+        read = partial(self._redactor.body, outcome.body, _content_type(outcome), public=published)
+        try:
+            if len(outcome.body) <= READ_AT_ONCE:
+                return read()
+            async with self._reading:
+                if self._stopped or self._clock.monotonic_us() >= self._settings.deadline_us:
+                    self.ended_by = self.ended_by or "deadline"
+                    return _INTERRUPTED
+                return await asyncio.to_thread(read)
+        except Exception:  # whatever it was: what cannot be redacted is not kept, and that there was an answer is
+            return _UNSAFE
+
+    def _counted(self, kept: RedactedBody) -> RedactedBody:
+        if self._held + len(kept.data) > MOST_HELD:
+            note = f"the bodies of this run come to more than the {MOST_HELD // 2**20} MiB that prober keeps"
+            return RedactedBody(b"", kept.media, False, note, "too_large")
+        self._held += len(kept.data)
+        return kept
 
     async def clean_up(self) -> None:
         """DELETE every job that is still there, within CLEAN_UP_SECONDS, whatever the deadline says."""
@@ -465,6 +506,7 @@ class Door:
         outcome: Answer | Handshake | NetworkFailure | Failure,
         reduced: bytes | None,
         waited: int,
+        kept: RedactedBody,
     ) -> Exchange:
         """The exchange with everything in clear; it lives in memory only."""
         common: dict[str, Any] = {
@@ -498,14 +540,18 @@ class Door:
             ).encode()
             return Exchange(**common, media="json", parsed=True, content=content, timings=timings, transport=transport)
         content = outcome.body if reduced is None else reduced
-        shape = self._redactor.body(content, _content_type(outcome), public=_is_public_document(ask))
+        withheld = None
+        if kept.withheld is not None:
+            content = b""
+            withheld = Failure(reason=kept.withheld, kind="withheld", message=f"This answer was not kept: {kept.note}.")
         return Exchange(
             **common,
             status=outcome.status,
             headers=outcome.headers,
-            media="json" if reduced else cast(Media, shape.media),
-            parsed=bool(reduced) or shape.parsed,
-            note=None if reduced else shape.note,
+            media=cast(Media, kept.media),
+            parsed=kept.parsed,
+            note=kept.note,
+            failure=withheld,
             reduced=ask.reducer if reduced else None,
             wire_bytes=outcome.wire_bytes,
             decoded_bytes=outcome.decoded_bytes,
@@ -547,27 +593,21 @@ class Door:
             self._jobs[url] = None
             self._journal.started(url)
 
-    def _keep(self, ask: Ask, exchange: Exchange) -> None:
-        """Redact, and hand to the recorder. What is in clear never leaves this method."""
+    def _keep(self, ask: Ask, exchange: Exchange, kept: RedactedBody) -> None:
+        """Redact all but the body, which is, and hand to the recorder. What is in clear never leaves this method."""
         if self.broken is not None:
             return
-        # Only the document itself is published; an error, a page or headers may be about whoever asked last.
-        published = _is_public_document(ask) and exchange.status == 200 and exchange.media in ("json", "xml")
-        content = exchange.content
-        if exchange.reduced is None and exchange.method in ("GET", "DELETE") and content:
-            content = self._redactor.body(content, exchange.content_type, public=published).data
-        own = exchange.request_headers[len(ask.headers) :]
-        update: dict[str, Any] = {
+        content = kept.data if exchange.method in ("GET", "DELETE") else exchange.content
+        try:
+            update = self._shown(ask, exchange)
+        except Exception:
+            content = b""
+            update = {"request_headers": (), "headers": (), "transport": Transport(), "failure": _UNSAFE_HEAD}
+        update |= {
             "url": self.identity_url(ask),
-            "request_headers": (*self._redactor.headers(ask.headers, response=False), *own) if own else (),
-            "headers": self._redactor.headers(exchange.headers, response=True),
             "body": hashlib.sha256(content).hexdigest() if content else None,
             "content": b"",
         }
-        if exchange.failure is not None:
-            message = self._redactor.text(exchange.failure.message) if exchange.failure.kind in _FOREIGN else None
-            if message is not None:
-                update["failure"] = exchange.failure.model_copy(update={"message": message})
         try:
             update["commitment"] = self._commit(exchange)
             self._recorder.record(exchange.model_copy(update=update), content)
@@ -576,7 +616,35 @@ class Door:
             self.stop()
             raise
 
+    def _shown(self, ask: Ask, exchange: Exchange) -> dict[str, Any]:
+        """Headers, transport and failure as they may be kept."""
+        for name, value in ask.headers:
+            if name.lower() == "origin":
+                # Prober's own word: whether a server repeats it is what was asked.
+                self._redactor.keep(value)
+        own = exchange.request_headers[len(ask.headers) :]
+        clean, transport = self._redactor.public_text, exchange.transport
+        certificate = {
+            "certificate_subject": transport.certificate_subject and clean(transport.certificate_subject),
+            "certificate_issuer": transport.certificate_issuer and clean(transport.certificate_issuer),
+            "certificate_names": tuple(map(clean, transport.certificate_names)),
+        }
+        update: dict[str, Any] = {
+            "request_headers": (*self._redactor.headers(ask.headers, response=False), *own) if own else (),
+            "headers": self._redactor.headers(exchange.headers, response=True),
+            "transport": transport.model_copy(update=certificate),
+        }
+        if exchange.failure is not None and exchange.failure.kind in _FOREIGN:
+            message = self._redactor.text(exchange.failure.message)
+            update["failure"] = exchange.failure.model_copy(update={"message": message})
+        return update
 
+
+_INTERRUPTED = RedactedBody(b"", "none", False, "the run ended before it was read", "deadline")
+_UNSAFE = RedactedBody(b"", "none", False, "it could not be redacted", "unparseable")
+_UNSAFE_HEAD = Failure(
+    reason="unparseable", kind="withheld", message="This answer was not kept: its headers could not be redacted."
+)
 _FOREIGN: Iterable[str] = ("certificate", "tls", "dns", "protocol")
 """Kinds of failure whose sentence may quote what a stranger sent."""
 

@@ -47,8 +47,8 @@ class Limits:
     connect_seconds: float = 10.0
     read_seconds: float = 30.0
     total_seconds: float = 60.0
-    wire_bytes: int = 16 * 2**20
-    decoded_bytes: int = 32 * 2**20
+    wire_bytes: int = 8 * 2**20
+    decoded_bytes: int = 8 * 2**20
     stop_after: int | None = None
 
 
