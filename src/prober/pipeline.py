@@ -238,6 +238,8 @@ async def collect(
         # The probe of plain http asks at the same address in clear.
         redactor.keep_base(kept)
     provider = options.provider
+    for host in sorted({*decision.hosts, *(provider.allow_hosts if provider else ())}):
+        redactor.keep_host(host)
     patients = provider.test_patients if provider else ()
     groups = provider.groups if provider else ()
     run_folder = RunFolder.create(folder)

@@ -33,7 +33,8 @@ CONFIGURATION: Shape = {
     **dict.fromkeys(
         exact(
             "response_modes_supported acr_values_supported claims_supported claim_types_supported "
-            "claims_locales_supported ui_locales_supported display_values_supported service_documentation op_policy_uri op_tos_uri "
+            "claims_locales_supported ui_locales_supported display_values_supported service_documentation "
+            "op_policy_uri op_tos_uri "
             "claims_parameter_supported request_parameter_supported request_uri_parameter_supported "
             "require_request_uri_registration end_session_endpoint check_session_iframe frontchannel_logout_supported "
             "frontchannel_logout_session_supported backchannel_logout_supported backchannel_logout_session_supported "

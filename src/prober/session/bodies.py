@@ -9,6 +9,9 @@ from prober.session.wire import Headers, NetworkFailure
 STEP = 64 * 1024
 """Bytes: the most that one step of inflation may produce."""
 
+MOST_MEMBERS = 1000
+"""Members of one gzip body: each costs far more time than the twenty bytes that an empty one takes."""
+
 _GZIP = frozenset({"gzip", "x-gzip"})
 
 
@@ -38,6 +41,7 @@ class Gunzip:
     def __init__(self) -> None:
         self._member = zlib.decompressobj(31)
         self._begun = False
+        self._members = 1
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         self._begun = self._begun or bool(data)
@@ -46,6 +50,9 @@ class Gunzip:
                 data = data.lstrip(b"\0")
                 if not data:
                     return
+                self._members += 1
+                if self._members > MOST_MEMBERS:
+                    raise NetworkFailure("encoding", "The answer's gzip data have more members than prober inflates.")
                 self._member = zlib.decompressobj(31)
             piece = self._inflate(data)
             data = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
