@@ -31,6 +31,7 @@ HEX = rb"[0-9A-Fa-f]"
 # Every alternative begins with a sign: so the many bytes between the escapes are passed over quickly.
 ESCAPED = re.compile(
     rb"%(?:(?P<percent>HEX{2})|u(?P<wide>HEX{4}))"
+    rb"|\\u(?P<pair>[dD][89abAB]HEX{2}\\u[dD][c-fC-F]HEX{2})"
     rb"|\\(?:u\{0*(?P<braced>HEX{1,6})\}|u(?P<four>HEX{4})|U(?P<eight>HEX{8})|x\{?0*(?P<hex>HEX{2})\}?"
     rb"|(?P<octal>[0-7]{2,3})|(?P<short>[^0-9uxU]))"
     rb"|&(?:#0*(?P<decimal>[0-9]{1,7});?|#[xX]0*(?P<entity>HEX{1,6});?|(?P<named>[A-Za-z]{2,31};))".replace(b"HEX", HEX)
@@ -132,6 +133,9 @@ def _undone(kind: str, value: bytes) -> bytes:
         return value if value in b"\"'\\/" else b" "
     if kind == "named":
         return html.unescape(f"&{value.decode()}").encode("utf-8", "replace")
+    if kind == "pair":
+        halves = bytes.fromhex(value.decode().replace("\\u", ""))
+        return halves.decode("utf-16-be").encode()
     point = int(value, {"octal": 8, "decimal": 10}.get(kind, 16))
     if kind in ("percent", "hex", "octal") and point < 256 and len(value) < 4:
         return bytes([point])
