@@ -736,7 +736,7 @@ def test_nothing_looks_like_a_certificate_or_an_accusation() -> None:
 
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 ALLOWED_IN_MARKDOWN = {
-    *("a", "blockquote", "br", "code", "em", "h1", "h2", "h3", "h4", "li", "p", "pre", "strong", "ul"),
+    *("a", "blockquote", "br", "code", "em", "h1", "h2", "h3", "h4", "li", "p", "pre", "span", "strong", "ul"),
     *("table", "tbody", "td", "th", "thead", "tr"),
 }
 
@@ -757,8 +757,15 @@ def test_any_text_stays_text_in_markdown(text: str) -> None:
         [f"- {markdown.plain(text)} end", "", f"- {markdown.code(text)} end", "", *markdown.fenced(visible_lines(text))]
     )
     page = rendered_markdown(source)
-    assert set(page.tags) <= {"ul", "li", "code", "pre", "p"}
+    assert set(page.tags) <= {"ul", "li", "code", "pre", "p", "span"}
     assert not page.links
+
+
+@pytest.mark.parametrize("text", ["a@evil.example", "@user", "mailto:a@evil.example", "xmpp:a@evil.example/x", "@a@b@"])
+def test_no_text_calls_anybody_or_becomes_a_mail_address(text: str) -> None:
+    assert markdown.plain(text) == text.replace("@", "<span>@</span>")
+    rendered = rendered_markdown(f"- see {markdown.plain(text)} there")
+    assert rendered.tags == ["ul", "li", *["span"] * text.count("@")]
 
 
 @given(st.text())

@@ -16,7 +16,8 @@ MOST_BODY = 1024
 MOST_HEADER = 500
 """Characters."""
 _SPECIAL = re.compile(r"[\\`*_{}\[\]#|~$]")
-_AUTOLINK = (("://", "&#58;//"), ("www.", "www&#46;"))
+# Mail addresses and mentions are looked for after entities were read: only an element keeps their parts apart.
+_AUTOLINK = (("://", "&#58;//"), ("www.", "www&#46;"), ("@", "<span>@</span>"))
 COUNTED = ("asked", "shown", "refuted", "untested")
 
 
