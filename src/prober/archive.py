@@ -12,9 +12,11 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from prober.mistake import BadFolder
+from prober.nouns.attestation import Attestation
 from prober.nouns.base import Noun, canonical
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Finding
+from prober.nouns.history import HistoryLine
 from prober.nouns.provider import ProviderFacts
 from prober.nouns.run import Run
 from prober.nouns.scorecard import Scorecard
@@ -22,6 +24,7 @@ from prober.nouns.scorecard import Scorecard
 RUN, PROVIDER, MODEL = "run.json", "provider.json", "model.yaml"
 EXCHANGES, BLOBS, MEASUREMENTS = "exchanges.jsonl", "blobs", "measurements.jsonl"
 FINDINGS, SCORECARD = "findings.jsonl", "scorecard.json"
+ATTESTATIONS, HISTORY = "attestations.jsonl", "history.jsonl"
 LARGEST_FILE = 64 * 2**20
 """Bytes: prober never writes a larger file into a run folder."""
 LARGEST_MODEL = 4 * 2**20
@@ -103,6 +106,16 @@ class RunFolder:
     def write_findings(self, findings: tuple[Finding, ...]) -> None:
         self._write(FINDINGS, "".join(one.line() + "\n" for one in findings))
 
+    def write_attestations(self, attestations: tuple[Attestation, ...]) -> None:
+        """What people attested, in the order of its ids; without any there is no such file."""
+        lines = sorted(attestations, key=lambda one: one.id)
+        self._write(ATTESTATIONS, "".join(one.line() + "\n" for one in lines))
+
+    def write_history(self, lines: tuple[HistoryLine, ...]) -> None:
+        """What earlier runs saw, in the order of time."""
+        ordered = sorted(lines, key=lambda one: (one.time, one.run, one.probe))
+        self._write(HISTORY, "".join(one.line() + "\n" for one in ordered))
+
     def write_scorecard(self, card: Scorecard) -> None:
         self._write(SCORECARD, card.line() + "\n")
 
@@ -167,7 +180,15 @@ class RunFolder:
         return content
 
     def findings(self) -> tuple[Finding, ...]:
-        return tuple(self._lines(FINDINGS, Finding))
+        return tuple(self._lines(FINDINGS, Finding, "finding"))
+
+    def attestations(self) -> tuple[Attestation, ...]:
+        """What people attested; nothing where the run folder has no such file."""
+        return tuple(self._lines(ATTESTATIONS, Attestation, "attestation")) if self.has(ATTESTATIONS) else ()
+
+    def history(self) -> tuple[HistoryLine, ...]:
+        """What earlier runs saw; nothing where the run folder has no such file."""
+        return tuple(self._lines(HISTORY, HistoryLine, "line of history")) if self.has(HISTORY) else ()
 
     def scorecard(self) -> Scorecard:
         return self._noun(SCORECARD, Scorecard)
@@ -175,12 +196,14 @@ class RunFolder:
     def has(self, name: str) -> bool:
         return (self.path / name).is_file()
 
-    def _lines(self, name: str, noun: type[Finding]) -> Iterator[Finding]:
-        for number, line in enumerate(self._read(name).removesuffix("\n").split("\n"), start=1):
+    def _lines(self, name: str, noun: type[N], called: str) -> Iterator[N]:
+        text = self._read(name).removesuffix("\n")
+        for number, line in enumerate(text.split("\n") if text else (), start=1):
             try:
                 yield noun.model_validate_json(line)
             except ValidationError as error:
-                raise BadFolder(f"{self.path / name}:{number}: this line is not a finding.") from error
+                article = "an" if called[0] in "aeiou" else "a"
+                raise BadFolder(f"{self.path / name}:{number}: this line is not {article} {called}.") from error
 
     def _noun(self, name: str, noun: type[N]) -> N:
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from prober import cli_attest, cli_model
 from prober.mistake import Mistake
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
+app.add_typer(cli_attest.app)
+app.add_typer(cli_model.app)
 
 INTERRUPTED = 130
 """What Typer makes of Ctrl-C: 128 and the number of the signal."""

@@ -591,6 +591,7 @@ def _provider_facts(
         environment=decision.environment,
         fhir_bases=provider.fhir_bases,
         population_size=provider.population_size,
+        public_sources=provider.public_sources,
         declared=True,
         patients=patients,
         groups=groups,

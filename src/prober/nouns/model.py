@@ -37,20 +37,42 @@ class Share(Noun):
 
 
 class Attested(Noun):
-    """Met by a document of one of these evidence classes (the whole model of attestations comes later)."""
+    """Met by a document of one of these evidence classes that states every value named here.
+
+    Without such a document the rule is unknown; a document that states a value out of bounds makes it false.
+    """
 
     classes: tuple[EvidenceClass, ...] = Field(min_length=1)
-    values: dict[str, str] = Field(default_factory=dict)
+    values: dict[
+        Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*_at_(least|most)$")],
+        Annotated[str, Field(pattern=r"^[0-9]+(/[1-9][0-9]*)?$")],
+    ] = Field(
+        default_factory=dict,
+        description="Bound -> number or fraction, for example electronic_share_at_least: 80/100. The document states "
+        "electronic_share, or its typed shape gives it; age_months comes from its dates.",
+    )
+    same_fact: bool = Field(
+        default=False,
+        description="The document speaks of the very fact that a probe beside it looks at, so a no of the probe wins. "
+        "Where it is not, the document shows another route, such as HL7 v2, and stands for itself.",
+    )
+    stage_letter: bool = Field(
+        default=False, description="A valid Stage 7 letter counts as it stands, without the values."
+    )
     document: str = Field(description="The least document that counts.")
 
 
 class Series(Noun):
-    """Met by a series of nights (28 of the last 30 decided nights, unless said otherwise)."""
+    """Met by a series of nights: enough of the last decided ones, and no two failures in a row.
+
+    Undecided nights are passed over. With fewer decided nights than `nights` the rule is unknown, unless so many of
+    them failed that the next ones cannot make up for it.
+    """
 
     probe: str
     outcome: Outcome = "present"
-    nights: int = 30
-    at_least: int = 28
+    nights: int = Field(default=30, ge=1)
+    at_least: int = Field(default=28, ge=1)
 
 
 class Rule(Noun):
@@ -77,6 +99,16 @@ class Rule(Noun):
         return frozenset(own).union(*(rule.probes() for rule in inner))
 
 
+class Swap(Noun):
+    """What stands in a requirement's place outside the countries in which its norm holds."""
+
+    countries: tuple[Annotated[str, Field(pattern="^[A-Z]{2}$")], ...] = ("US",)
+    norm: str = Field(description="The national norm that the requirement itself names, for example US Core 6.1.0.")
+    instead: str = Field(description="What is asked for elsewhere, for example the national core, or IPA.")
+    text: str = Field(description="The requirement as it reads elsewhere.")
+    met_by: Rule | None = Field(default=None, description="The rule elsewhere; none: the same as in these countries.")
+
+
 class Requirement(Noun):
     """One requirement of one level. Its id (`S8.STD.2/L3/jwks`) never changes its meaning."""
 
@@ -91,6 +123,8 @@ class Requirement(Noun):
     waits_for: str | None = Field(default=None, description="For a gap: the catalogue entry that will decide it.")
     conditional: bool = False
     across: Literal["all", "any"] = "all"
+    facet: str | None = Field(default=None, description="The facet of the criterion that it belongs to.")
+    elsewhere: Swap | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> "Requirement":
@@ -144,6 +178,11 @@ class Criterion(Noun):
     freshness: tuple[str, ...]
     observability: Observability
     who_acts: WhoActs = "provider"
+    facets: dict[str, str] = Field(
+        default_factory=dict,
+        description="Facet -> what it is, in words. The criterion is as far as its least facet, and known only where "
+        "all of them are.",
+    )
     levels: dict[Level, tuple[Requirement, ...]]
 
     @field_validator("levels")
@@ -168,6 +207,122 @@ class Gate(Noun):
     missing: str | None = None
 
 
+class AtLevelFour(Noun):
+    """What a workflow needs beside its own ways to be at level 4 rather than 3."""
+
+    second_best: Level | None = Field(default=None, description="The least level of a second one of the ways.")
+    also: dict[str, Level] = Field(default_factory=dict, description="Criterion -> its least level.")
+
+
+class Workflow(Noun):
+    """How the levels of a workflow's criteria become one: exactly one of `lead` and `best_of` carries it.
+
+    A criterion that does not apply is passed over; the workflow does not apply where no criterion that carries it does.
+    """
+
+    id: str
+    title: str
+    lead: str | None = Field(default=None, description="The criterion whose level the workflow has.")
+    may_lag: tuple[str, ...] = Field(default=(), description="Each may be one level behind the lead, and no more.")
+    best_of: tuple[str, ...] = Field(default=(), description="The best of these carries the workflow.")
+    two_above: Level | None = Field(
+        default=None, description="Above this level two of `best_of` must reach the level, or all where one applies."
+    )
+    at_level_4: AtLevelFour = AtLevelFour()
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Workflow":
+        if (self.lead is None) == (not self.best_of):
+            raise ValueError(f"{self.id}: a workflow has either a lead or a list `best_of`.")
+        return self
+
+    def criteria(self) -> tuple[str, ...]:
+        """The criteria that this roll-up names."""
+        lead = (self.lead,) if self.lead is not None else ()
+        return (*lead, *self.may_lag, *self.best_of, *self.at_level_4.also)
+
+
+class FreshnessRow(Noun):
+    """How old evidence of one kind may be. Up to `fresh` it is fresh; past `expired` it counts no more."""
+
+    title: str
+    unit: Literal["days", "months"]
+    fresh: int = Field(ge=0)
+    stale: int = Field(ge=0, description="From here on it lowers the confidence by a further step.")
+    expired: int = Field(ge=0)
+
+
+class OfCriteria(Noun):
+    """All of these criteria, or `at_least` many of them, reach the level. What does not apply is passed over."""
+
+    ids: tuple[str, ...] = Field(min_length=1)
+    level: Level
+    at_least: int | None = Field(default=None, ge=1)
+    fresh: bool = Field(default=False, description="Only those count whose evidence is fresh.")
+
+
+class OfCore(Noun):
+    """Core criteria reach the level: all of them, or a share of their weight."""
+
+    level: Level
+    share: str | None = Field(default=None, pattern=r"^[0-9]+/[1-9][0-9]*$")
+
+
+class OfBlock(Noun):
+    """Every core criterion of this block reaches the level."""
+
+    block: str
+    level: Level
+
+
+class OfWorkflows(Noun):
+    """Applicable workflows reach the level: all, or `at_least` many of them (all, where fewer apply)."""
+
+    level: Level
+    at_least: int | None = Field(default=None, ge=1)
+
+
+class OfEvidence(Noun):
+    """A share of the core weight rests on evidence of these classes."""
+
+    classes: tuple[EvidenceClass, ...] = Field(min_length=1)
+    share: str = Field(pattern=r"^[0-9]+/[1-9][0-9]*$")
+
+
+class Condition(Noun):
+    """One condition of a label, in words and as exactly one of the forms."""
+
+    id: str = Field(pattern="^[a-z][a-z0-9_]*$")
+    text: str
+    known: str | None = Field(default=None, pattern=r"^[0-9]+/[1-9][0-9]*$", description="Share of the weight.")
+    criteria: OfCriteria | None = None
+    core: OfCore | None = None
+    block: OfBlock | None = None
+    workflows: OfWorkflows | None = None
+    evidence: OfEvidence | None = None
+    core_confidence: Literal["medium", "high"] | None = Field(default=None, description="Of every core criterion.")
+    core_fresh: Literal[True] | None = Field(default=None, description="No core criterion rests on stale evidence.")
+    core_known: Literal[True] | None = Field(default=None, description="No core criterion is unknown.")
+    gates_tested: tuple[str, ...] | None = Field(default=None, description="None of these gates is untested.")
+    no_gate_for_days: int | None = Field(default=None, ge=1)
+    gap_at_most: str | None = Field(default=None, pattern=r"^[0-9]+/[1-9][0-9]*$")
+
+    @model_validator(mode="after")
+    def _one_form(self) -> "Condition":
+        if len(self.model_fields_set - {"id", "text"}) != 1:
+            raise ValueError(f"The condition {self.id} has exactly one form, such as known, criteria, core or block.")
+        return self
+
+
+class Label(Noun):
+    """A headline label. Labels are listed from the lowest up, and each asks for all that those before it ask for."""
+
+    name: str
+    meaning: str
+    suspected_gate_blocks: bool = Field(default=False, description="A gate that is only suspected blocks it as well.")
+    conditions: tuple[Condition, ...] = ()
+
+
 class Block(Noun):
     """A block of criteria with its share of the total."""
 
@@ -188,6 +343,11 @@ class MaturityModel(Noun):
     blocks: tuple[Block, ...]
     criteria: tuple[Criterion, ...] = Field(min_length=1)
     gates: tuple[Gate, ...] = ()
+    workflows: tuple[Workflow, ...] = ()
+    freshness: dict[str, FreshnessRow] = Field(
+        default_factory=dict, description="Row of the criteria -> how old such evidence may be."
+    )
+    labels: tuple[Label, ...] = Field(default=(), description="From the lowest up; the first has no conditions.")
 
 
 class Family(Noun):

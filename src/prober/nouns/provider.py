@@ -33,6 +33,11 @@ class Provider(Noun):
     test_patients: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     population_size: int | None = Field(default=None, ge=0)
+    public_sources: dict[str, str] = Field(
+        default_factory=dict,
+        description="Fact of this file -> the named public source that anybody can check it against. Without one, a "
+        "core criterion that the fact would rule out applies all the same.",
+    )
     allow_hosts: tuple[str, ...] = ()
     bearer: str | None = Field(default=None, pattern="^env:[A-Za-z_][A-Za-z0-9_]*$")
     writes: bool = False
@@ -55,6 +60,7 @@ class ProviderFacts(Noun):
     environment: Environment = "undeclared"
     fhir_bases: tuple[str, ...] = ()
     population_size: int | None = None
+    public_sources: dict[str, str] = Field(default_factory=dict)
     declared: bool = Field(default=False, description="True when a provider file was given.")
     patients: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()

@@ -184,7 +184,7 @@ def _proposal(view: View) -> list[str]:
     maturity = view.card.maturity
     if maturity is None:
         return []
-    label = f"Label: {plain(maturity.label)}." if maturity.label else words.NO_LABEL
+    label = f"Label: {plain(maturity.label.shown)}." if maturity.label else words.NO_LABEL
     block = [
         "## What more a provider would have to show",
         "",

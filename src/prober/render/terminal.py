@@ -307,7 +307,7 @@ def _proposal(view: View, lines: Lines) -> list[str]:
     ]
     if gates:
         block += lines.text(f"Gates: {gates}.")
-    return [*block, *lines.text(f"Label: {maturity.label}." if maturity.label else words.NO_LABEL)]
+    return [*block, *lines.text(f"Label: {maturity.label.shown}." if maturity.label else words.NO_LABEL)]
 
 
 def _planned(observations: Sequence[PlannedObservation], lines: Lines) -> list[str]:
