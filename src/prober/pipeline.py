@@ -401,7 +401,7 @@ def score_folders(
     as_of: str | None = None,
 ) -> Scorecard:
     """Score one run, or several runs of one provider, from their folders alone."""
-    runs = [ScoredRun(folder.run(), folder.provider(), folder.findings(), folder.exchanges()) for folder in folders]
+    runs = [scored_run(folder) for folder in folders]
     texts = load_models(model, probes)[0] if model is not None else folders[0].models()
     models = [parse_model(text, folders[0].path / "model.yaml") for text in texts]
     at = as_of or max(one.run.as_of or one.run.started for one in runs)
@@ -411,6 +411,18 @@ def score_folders(
         raise
     except ValueError as error:
         raise Mistake(f"{folders[0].path}: this cannot be scored: {error}") from error
+
+
+def scored_run(folder: RunFolder) -> ScoredRun:
+    """What a score takes from a run folder."""
+    return ScoredRun(
+        folder.run(),
+        folder.provider(),
+        folder.findings(),
+        folder.exchanges(),
+        folder.attestations(),
+        folder.history(),
+    )
 
 
 def exit_code(cards: Iterable[Scorecard], runs: Iterable[Run], bugs: bool, below: bool | None) -> int:
@@ -612,5 +624,6 @@ __all__ = [
     "prepare",
     "replay_facts",
     "score_folders",
+    "scored_run",
     "surely_below",
 ]

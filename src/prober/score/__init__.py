@@ -1,20 +1,27 @@
-"""What findings are worth under a model: a pure function of runs, models and sheets, in integers and fractions."""
+"""What findings and documents are worth under a model: a pure function, in integers and fractions."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import TypeVar
 
 from prober.nouns.model import CapabilityProfile, MaturityModel, Model
-from prober.nouns.scorecard import FindingLine, MaturityScore, Scorecard
+from prober.nouns.scorecard import FindingLine, Gap, MaturityScore, RequirementScore, Scorecard, SwapLine
 from prober.nouns.sheet import Sheet
 from prober.score.blocks import add_up, coverage
+from prober.score.documents import lines as lines_of_documents
 from prober.score.gates import look_at
-from prober.score.levels import judge
-from prober.score.profile import profile
+from prober.score.labels import Facts, label_of
+from prober.score.levels import Judged, Ladders, judge
+from prober.score.look import Look
+from prober.score.profile import gap, profile
 from prober.score.scope import ScoredRun, environment_of, in_order, that_decide
 
-__all__ = ["ScoredRun", "score"]
+__all__ = ["ScoredRun", "ladders_of", "score"]
 
 M = TypeVar("M", MaturityModel, CapabilityProfile)
+MOST_READ = 16
+_read: dict[tuple[int, str | None], tuple[MaturityModel, Ladders]] = {}
+_digests: dict[int, tuple[Model, str]] = {}
 
 
 def score(runs: Sequence[ScoredRun], models: Sequence[Model], sheets: Mapping[str, Sheet], *, as_of: str) -> Scorecard:
@@ -30,16 +37,36 @@ def score(runs: Sequence[ScoredRun], models: Sequence[Model], sheets: Mapping[st
     deciding = that_decide(ordered)
     maturity = _only([one for one in models if isinstance(one, MaturityModel)])
     capability = _only([one for one in models if isinstance(one, CapabilityProfile)])
-    return Scorecard(
+    declared = gap(deciding)
+    return Scorecard.model_construct(
         subjects=tuple(one.run.subject for one in ordered),
         runs=tuple(one.run.id for one in ordered),
         as_of=as_of,
         environment=environment_of(deciding),
-        models={one.id: one.fingerprint() for one in models},
+        models={one.id: _digest(one) for one in models},
         profile=profile(capability, deciding, sheets, maturity) if capability else None,
-        maturity=_maturity(maturity, ordered, deciding) if maturity else None,
+        maturity=_maturity(maturity, ordered, deciding, declared, date.fromisoformat(as_of[:10])) if maturity else None,
         findings=_lines(ordered),
     )
+
+
+def ladders_of(model: MaturityModel, country: str | None) -> Ladders:
+    """The book as it reads in one country. Read once and kept: a fleet is scored with the same few books."""
+    key = (id(model), country)
+    if key not in _read:
+        if len(_read) >= MOST_READ:
+            _read.clear()
+        # The model is kept beside it, so that no other one gets its identity while this is here.
+        _read[key] = (model, Ladders(model, country))
+    return _read[key][1]
+
+
+def _digest(model: Model) -> str:
+    if id(model) not in _digests:
+        if len(_digests) >= MOST_READ:
+            _digests.clear()
+        _digests[id(model)] = (model, model.fingerprint())
+    return _digests[id(model)][1]
 
 
 def _only(models: Sequence[M]) -> M | None:
@@ -49,23 +76,78 @@ def _only(models: Sequence[M]) -> M | None:
     return models[0] if models else None
 
 
-def _maturity(model: MaturityModel, runs: Sequence[ScoredRun], deciding: Sequence[ScoredRun]) -> MaturityScore:
+def _maturity(
+    model: MaturityModel, runs: Sequence[ScoredRun], deciding: Sequence[ScoredRun], declared: Gap, today: date
+) -> MaturityScore:
     listed = {block.id for block in model.blocks}
     for criterion in model.criteria:
         if criterion.block not in listed:
             raise ValueError(f"{criterion.id} lies in the block {criterion.block}, which {model.id} does not list.")
-    judged = tuple(judge(criterion, deciding) for criterion in model.criteria)
-    totals = add_up(model.blocks, judged)
-    return MaturityScore(
+    countries = {one.facts.country for one in deciding}
+    ladders = ladders_of(model, countries.pop() if len(countries) == 1 else None)
+    looks = {one.run.subject: Look(one, ladders.book, today) for one in runs}
+    here = [looks[one.run.subject] for one in deciding]
+    judged = tuple(judge(criterion, here, ladders) for criterion in model.criteria)
+    totals = add_up(model.blocks, judged, model.workflows)
+    gates = tuple(look_at(gate, list(looks.values())) for gate in model.gates)
+    environment = environment_of(deciding)
+
+    def facts(of: Sequence[Judged], workflows: Sequence[object]) -> Facts:
+        return Facts(
+            criteria={one.score.id: one.score for one in of if one.score.applies},
+            workflows=tuple(workflows),  # type: ignore[arg-type]
+            gates=gates,
+            gap=declared,
+            environment=environment,
+            today=today,
+            history_since=_since(here),
+        )
+
+    all_apply = None
+    if any(one.criterion.core and not one.score.applies for one in judged):
+        forced = tuple(
+            judge(one.criterion, here, ladders, forced=True) if one.criterion.core else one for one in judged
+        )
+        all_apply = facts(forced, add_up(model.blocks, forced, model.workflows).workflows)
+    criteria = tuple(one.score for one in judged)
+    return MaturityScore.model_construct(
         model=model.id,
         version=model.version,
         disclaimer=model.disclaimer,
+        label=label_of(model, facts(judged, totals.workflows), all_apply),
         points=totals.points,
+        points_equal_blocks=totals.equal,
         coverage=coverage(judged),
         blocks=totals.blocks,
         workflows=totals.workflows,
-        criteria=tuple(one.score for one in judged),
-        gates=tuple(look_at(gate, runs) for gate in model.gates),
+        criteria=criteria,
+        gates=gates,
+        attestations=lines_of_documents(here, criteria, gates),
+        swaps=_swaps(model, [line for one in criteria for line in one.requirements]),
+        next=None,
+    )
+
+
+def _since(looks: Sequence[Look]) -> date | None:
+    """The day of the oldest run that every base's history reaches back to."""
+    firsts = [
+        min((line.time[:10] for held in look.nights.values() for line in held), default=look.run.run.started[:10])
+        for look in looks
+    ]
+    return date.fromisoformat(max(firsts)) if firsts else None
+
+
+def _swaps(model: MaturityModel, lines: Sequence[RequirementScore]) -> tuple[SwapLine, ...]:
+    """Which national norm was not asked for, and what was asked for instead, in the order of the book."""
+    swapped = {line.id for line in lines if line.swapped}
+    found: dict[tuple[str, str], list[str]] = {}
+    for criterion in model.criteria if swapped else ():
+        for level in criterion.levels.values():
+            for asked in level:
+                if asked.id in swapped and asked.elsewhere is not None:
+                    found.setdefault((asked.elsewhere.norm, asked.elsewhere.instead), []).append(asked.id)
+    return tuple(
+        SwapLine(norm=norm, instead=instead, requirements=tuple(ids)) for (norm, instead), ids in found.items()
     )
 
 
@@ -73,7 +155,7 @@ def _lines(runs: Sequence[ScoredRun]) -> tuple[FindingLine, ...]:
     found = [finding for run in runs for finding in run.by_probe.values()]
     found.sort(key=lambda finding: (finding.source.probe, finding.subject))
     return tuple(
-        FindingLine(
+        FindingLine.model_construct(
             probe=finding.source.probe,
             subject=finding.subject,
             outcome=finding.verdict.outcome,

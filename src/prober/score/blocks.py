@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import get_args
 
-from prober.nouns.model import Block
-from prober.nouns.scorecard import BlockScore, Interval, WorkflowScore
+from prober.nouns.model import Block, Workflow
+from prober.nouns.scorecard import BlockScore, Interval, Knowledge, WorkflowScore
 from prober.score import workflows
-from prober.score.levels import Judged, Knowledge, state_of
+from prober.score.levels import Judged, state_of
 
 KINDS: tuple[Knowledge, ...] = get_args(Knowledge)
 PER_LEVEL = 25
@@ -28,14 +28,15 @@ class Points:
 
 @dataclass(frozen=True)
 class Totals:
-    """What the levels add up to."""
+    """What the levels add up to; `equal` is the total with every block weighing the same."""
 
     points: Interval | None
+    equal: Interval | None
     blocks: tuple[BlockScore, ...]
     workflows: tuple[WorkflowScore, ...]
 
 
-def add_up(blocks: Sequence[Block], judged: Sequence[Judged]) -> Totals:
+def add_up(blocks: Sequence[Block], judged: Sequence[Judged], rolls: Sequence[Workflow]) -> Totals:
     """Blocks and total. A block, or a workflow, in which nothing that counts applies hands its share to the others."""
     lines: list[BlockScore] = []
     shares: list[tuple[int, Points]] = []
@@ -45,7 +46,7 @@ def add_up(blocks: Sequence[Block], judged: Sequence[Judged]) -> Totals:
         counting = [one for one in inside if counts(one)]
         points = mean(_weighed(counting))
         if block.id == workflows.BLOCK:
-            rolled = _workflows(inside)
+            rolled = _workflows(inside, {one.id: one for one in rolls})
             seen.extend(rolled)
             weighty = {workflows.workflow_of(one.criterion.id) for one in counting if one.criterion.weight}
             points = mean((1, one.level) for one in rolled if one.level and one.id in weighty)
@@ -53,7 +54,8 @@ def add_up(blocks: Sequence[Block], judged: Sequence[Judged]) -> Totals:
             shares.append((block.weight, points))
         lines.append(_block(block, inside, counting, points))
     total = _mean_of_points(shares)
-    return Totals(total.rounded() if total else None, tuple(lines), tuple(seen))
+    equal = _mean_of_points([(1, points) for weight, points in shares if weight])
+    return Totals(total.rounded() if total else None, equal.rounded() if equal else None, tuple(lines), tuple(seen))
 
 
 def counts(judged: Judged) -> bool:
@@ -69,17 +71,11 @@ def mean(weighed: Iterable[tuple[int, Interval]]) -> Points | None:
 
 
 def coverage(judged: Sequence[Judged]) -> dict[str, int]:
-    """Percent of the weight that counts, by how it is known; the integers sum to 100 by largest remainders.
-
-    A criterion's weight is split evenly over those of its requirements that were not left out as not applicable. A
-    requirement that is true or false is known by what decided it; where no requirement is left the weight is unknown.
-    """
+    """Percent of the weight that counts, by how each criterion's level is known; sums to 100 by largest remainders."""
     shares: dict[Knowledge, Fraction] = dict.fromkeys(KINDS, Fraction(0))
     for one in judged:
         if counts(one):
-            known = one.knowledge or ("unknown",)
-            for kind in known:
-                shares[kind] += Fraction(one.criterion.weight, len(known))
+            shares[one.score.knowledge] += one.criterion.weight
     if not any(shares.values()):
         shares["unknown"] = Fraction(1)
     return {str(kind): percent for kind, percent in hundredths(shares).items()}
@@ -111,18 +107,19 @@ def _block(block: Block, inside: Sequence[Judged], counting: Sequence[Judged], p
     )
 
 
-def _workflows(inside: Sequence[Judged]) -> tuple[WorkflowScore, ...]:
+def _workflows(inside: Sequence[Judged], rolls: Mapping[str, Workflow]) -> tuple[WorkflowScore, ...]:
     grouped: dict[str, list[Judged]] = {}
     for one in inside:
         grouped.setdefault(workflows.workflow_of(one.criterion.id), []).append(one)
-    return tuple(_workflow(workflow, members) for workflow, members in grouped.items())
+    return tuple(_workflow(id_, members, rolls.get(id_)) for id_, members in grouped.items())
 
 
-def _workflow(workflow: str, members: Sequence[Judged]) -> WorkflowScore:
-    level = workflows.roll_up(workflow, {one.score.id: one.score.level for one in members if one.score.level})
+def _workflow(id_: str, members: Sequence[Judged], roll: Workflow | None) -> WorkflowScore:
+    levels = {one.score.id: one.score.level for one in members if one.score.level}
+    level = workflows.roll_up(roll, levels) if roll is not None else workflows.least_of_all(levels)
     return WorkflowScore(
-        id=workflow,
-        title=workflows.title_of(workflow),
+        id=id_,
+        title=roll.title if roll is not None else id_,
         level=level,
         state=state_of(level, refuted=level.high == 0) if level else "n/a",
         criteria=tuple(one.score.id for one in members),

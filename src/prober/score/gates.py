@@ -1,47 +1,144 @@
-"""The gates: what caps the headline label of a maturity model, and whether this run saw it."""
+"""The gates: what caps the headline label of a rule book, in this run and over the runs before it."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from prober.nouns.finding import Finding, Source, Verdict
+from prober.nouns.history import HistoryLine
 from prober.nouns.model import Gate
-from prober.nouns.scorecard import GateScore
+from prober.nouns.scorecard import GateScore, GateState, Truth
+from prober.score.look import Look
 from prober.score.rules import Leaf, Said, decide
 from prober.score.scope import ScoredRun, sentences
 
-State = Literal["clean", "suspected", "would_apply", "untested", "not_applicable"]
+AGAIN = timedelta(minutes=10)
+"""A second look that comes sooner may still see the same passing fault."""
+CLEARS = 3
+"""Clean runs in a row that clear a gate."""
 
 
-def look_at(gate: Gate, runs: Sequence[ScoredRun]) -> GateScore:
-    """The gate over all runs: one that fires is enough, and one that is unknown leaves it untested.
+@dataclass(frozen=True)
+class Course:
+    """How a gate stands at the end of a course of looks, and when it was last seen to fire."""
 
-    It is suspected where the base is production, and would apply on production elsewhere. Confirmation needs history.
+    state: GateState
+    last_seen: str | None = None
+
+
+def look_at(gate: Gate, looks: Sequence[Look]) -> GateScore:
+    """The gate over all runs and their history: one base where it fires is enough.
+
+    It is suspected where it was seen once on production and confirmed where it was seen again at least ten minutes
+    later; three clean runs in a row clear it. On another environment it would apply. One that is unknown is untested.
     """
     if gate.met_by is None:
         missing = (gate.missing or "no probe yet").rstrip(".")
-        return GateScore(id=gate.id, title=gate.title, state="untested", why=f"Missing: {missing}.")
-    said = [(one, decide(gate.met_by, one.by_probe)) for one in runs]
-    production = [pair for pair in said if pair[0].run.environment == "production"]
-    truths = {one.truth for _, one in said}
-    if any(one.truth == "true" for _, one in production):
-        return _line(gate, "suspected", _where(production, "true"), len(runs) > 1)
-    if "true" in truths:
-        return _line(gate, "would_apply", _where(said, "true"), len(runs) > 1)
-    if "unknown" in truths:
-        return _line(gate, "untested", _where(said, "unknown"), len(runs) > 1)
-    if "false" in truths:
-        return _line(gate, "clean", _where(said, "false"), len(runs) > 1)
-    return _line(gate, "not_applicable", _where(said, "not_applicable"), len(runs) > 1)
+        return _line(gate, Course("untested"), f"Missing: {missing}.", ())
+    said = [(look, decide(gate.met_by, look, gate.id)) for look in looks]
+    courses = [(look, one, _course(gate, look, one)) for look, one in said]
+    several = len(looks) > 1
+    for state in ("confirmed", "suspected", "would_apply", "untested", "clean"):
+        here = [(look, one) for look, one, course in courses if course.state == state]
+        if here:
+            leaves = [(look.subject, leaf) for look, one in here for leaf in one.leaves]
+            last = max((c.last_seen for _, _, c in courses if c.last_seen), default=None)
+            why = sentences(((subject, leaf.why) for subject, leaf in leaves), several=several)
+            if state in ("confirmed", "suspected") and all(one.truth != "true" for _, one in here):
+                why = f"It was last seen on {last}, and {CLEARS} clean runs in a row have not followed yet. Now: {why}"
+            return _line(gate, Course(state, last), why, [leaf for _, leaf in leaves])
+    leaves = [(look.subject, leaf) for look, one in said for leaf in one.leaves]
+    why = sentences(((subject, leaf.why) for subject, leaf in leaves), several=several)
+    return _line(gate, Course("not_applicable"), why, [leaf for _, leaf in leaves])
 
 
-def _where(said: Sequence[tuple[ScoredRun, Said]], truth: str) -> list[tuple[str, Leaf]]:
-    return [(one.run.subject, leaf) for one, answer in said if answer.truth == truth for leaf in answer.leaves]
+def _course(gate: Gate, look: Look, now: Said) -> Course:
+    """The state of one base after all looks at it. A look that decided nothing changes nothing."""
+    binds = look.run.run.environment == "production" or not gate.production_only
+    if not binds:
+        return Course("would_apply" if now.truth == "true" else _untouched(now.truth))
+    fired: list[str] = []
+    clean = 0
+    confirmed = False
+    last: str | None = None
+    for time, truth, at_once in (*_earlier(gate, look), (_time(look, now), now.truth, _at_once(gate, look, now))):
+        if truth == "true":
+            fired.append(time)
+            clean, last = 0, time
+            confirmed = confirmed or at_once or _apart(fired)
+        elif truth == "false" and fired:
+            clean += 1
+            if clean >= CLEARS:
+                fired, clean, confirmed = [], 0, False
+    if fired:
+        return Course("confirmed" if confirmed else "suspected", last)
+    return Course(_untouched(now.truth), last)
 
 
-def _line(gate: Gate, state: State, leaves: Sequence[tuple[str, Leaf]], several: bool) -> GateScore:
+def _untouched(truth: Truth) -> GateState:
+    states: Mapping[Truth, GateState] = {"unknown": "untested", "false": "clean", "not_applicable": "not_applicable"}
+    return states.get(truth, "suspected")
+
+
+def _apart(times: Sequence[str]) -> bool:
+    return datetime.fromisoformat(times[-1]) - datetime.fromisoformat(times[0]) >= AGAIN
+
+
+def _time(look: Look, said: Said) -> str:
+    """The instant at which this run saw what decided the gate."""
+    findings = [look.finding(leaf.probe) for leaf in said.leaves if leaf.probe]
+    return min((look.run.seen_on(one) for one in findings if one is not None), default=look.run.run.started)
+
+
+def _at_once(gate: Gate, look: Look, said: Said) -> bool:
+    """An expired certificate needs no second look: it does not get better by waiting."""
+    findings = [look.finding(leaf.probe) for leaf in said.leaves if leaf.probe]
+    expired = any(one is not None and one.verdict.values.get("fault") == "expired" for one in findings)
+    return gate.confirm_at_once and said.truth == "true" and expired
+
+
+def _earlier(gate: Gate, look: Look) -> Iterable[tuple[str, Truth, bool]]:
+    """What each earlier run of this base says about the gate, in the order of time."""
+    by_run: dict[tuple[str, str], list[HistoryLine]] = {}
+    probes = gate.met_by.probes() if gate.met_by is not None else frozenset()
+    for probe in sorted(probes):
+        for line in look.nights.get(probe, ()):
+            by_run.setdefault((line.time, line.run), []).append(line)
+    for (time, _), lines in sorted(by_run.items()):
+        if gate.met_by is not None:
+            yield time, decide(gate.met_by, _remembered(look, lines), gate.id).truth, False
+
+
+def _remembered(look: Look, lines: Sequence[HistoryLine]) -> Look:
+    """An earlier run as far as history tells of it: outcomes, without documents."""
+    findings = tuple(
+        Finding.model_construct(
+            source=Source.model_construct(probe=line.probe, digest=line.digest),
+            subject=line.subject,
+            verdict=Verdict.model_construct(
+                outcome=line.outcome, message="", citations=(), values={}, reason=line.reason
+            ),
+            basis="demonstrated",
+            class_="E4",
+            evidence=(),
+        )
+        for line in lines
+    )
+    run = look.run.run.model_copy(update={"started": lines[0].time})
+    earlier = ScoredRun(run, look.run.facts, findings, {})
+    return Look(earlier, look.book, datetime.fromisoformat(lines[0].time).date())
+
+
+def _line(gate: Gate, course: Course, why: str, leaves: Iterable[Leaf]) -> GateScore:
+    held = tuple(leaves)
     return GateScore(
         id=gate.id,
         title=gate.title,
-        state=state,
-        why=sentences(((subject, leaf.why) for subject, leaf in leaves), several=several),
-        findings=tuple(sorted({leaf.probe for _, leaf in leaves if leaf.probe})),
+        state=course.state,
+        why=why,
+        cap=gate.cap,
+        private_alert=gate.private_alert,
+        findings=tuple(sorted({leaf.probe for leaf in held if leaf.probe})),
+        attestations=tuple(sorted({leaf.attestation for leaf in held if leaf.attestation})),
+        last_seen=course.last_seen,
     )

@@ -2,72 +2,142 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
 
-from prober.nouns.model import Criterion, Requirement
+from prober.nouns.model import Criterion, MaturityModel, Requirement, Rule
 from prober.nouns.provider import ProviderFacts
-from prober.nouns.scorecard import CriterionScore, Interval, RequirementScore, Truth
-from prober.score.rules import Leaf, Said, all_of, any_of, decide
-from prober.score.scope import ScoredRun, sentences
-
-Knowledge = Literal["probed", "attested", "declared_only", "unknown"]
+from prober.nouns.scorecard import CriterionScore, FacetScore, Interval, Knowledge, RequirementScore, Truth
+from prober.score.look import Book, Look
+from prober.score.rules import Leaf, Said, all_of, any_of, decide, no_document
+from prober.score.scope import sentences
+from prober.score.standing import NOTHING_KNOWN, Standing, standing_of
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A criterion with its score, and how each requirement that was left in it is known."""
+    """A criterion with its score."""
 
     criterion: Criterion
     score: CriterionScore
-    knowledge: tuple[Knowledge, ...] = ()
 
 
-def judge(criterion: Criterion, runs: Sequence[ScoredRun]) -> Judged:
-    """The score of one criterion over the runs that decide."""
-    because = not_applicable_because(criterion, runs)
-    if because is not None:
-        return Judged(criterion, _scored(criterion, because, None, "n/a", (), None))
-    answers: dict[int, tuple[tuple[Requirement, Answer], ...]] = {
-        level: tuple((asked, over_runs(asked, level, runs)) for asked in criterion.levels[level])
-        for level in sorted(criterion.levels)
-    }
-    truths = {level: [said.truth for _, said in answers[level]] for level in answers}
-    height = ladder(truths)
-    state = state_of(height, refuted="false" in truths[1])
-    several = len(runs) > 1
-    lines = tuple(_line(asked, said, several) for level in answers for asked, said in answers[level])
-    known = tuple(
-        knowledge_of(said) for level in answers for _, said in answers[level] if said.truth != "not_applicable"
-    )
-    return Judged(criterion, _scored(criterion, None, height, state, lines, next_step(height.low, answers)), known)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What the runs said together about a requirement; `leaves` keeps the subject beside each leaf."""
 
     truth: Truth
     leaves: tuple[tuple[str, Leaf], ...]
+    conflict: bool = False
 
 
-def over_runs(asked: Requirement, level: int, runs: Sequence[ScoredRun]) -> Answer:
+@dataclass(frozen=True)
+class Asked:
+    """A requirement as it reads for this provider, with what its rule looks at."""
+
+    requirement: Requirement
+    level: int
+    rule: Rule | None
+    text: str
+    swapped: bool
+    probes: frozenset[str]
+
+    @cached_property
+    def unanswered(self) -> tuple[Answer, RequirementScore]:
+        """What is said where no probe decides it and nobody offered a document."""
+        leaf = Leaf(why=self._nothing)
+        line = RequirementScore(
+            id=self.requirement.id,
+            text=self.text,
+            how=self.requirement.how,
+            truth="unknown",
+            why=leaf.why,
+            swapped=self.swapped,
+        )
+        return Answer("unknown", (("", leaf),)), line
+
+    @property
+    def _nothing(self) -> str:
+        asked = self.requirement
+        if self.rule is not None:
+            return " ".join(dict.fromkeys(no_document(one) for one in self.rule.documents()))
+        what = (asked.missing or "").rstrip(".")
+        if asked.how == "attested":
+            return f"No document was given: {what}."
+        return f"Missing: {what} ({asked.waits_for})." if asked.waits_for else f"Missing: {what}."
+
+
+class Ladders:
+    """The criteria of one book as they read in one country, made once for many scores."""
+
+    def __init__(self, model: MaturityModel, country: str | None) -> None:
+        self.book = Book(model)
+        self.asked: dict[str, tuple[Asked, ...]] = {
+            criterion.id: tuple(
+                _asked(one, level, country) for level in sorted(criterion.levels) for one in criterion.levels[level]
+            )
+            for criterion in model.criteria
+        }
+        self.unseen: dict[str, frozenset[str]] = {
+            criterion: frozenset().union(*(one.probes for one in asked)) for criterion, asked in self.asked.items()
+        }
+        self.untouched: dict[str, CriterionScore] = {}
+        """The score of each criterion that no probe decides and for which nobody offered a document."""
+
+
+def judge(criterion: Criterion, looks: Sequence[Look], ladders: Ladders, *, forced: bool = False) -> Judged:
+    """The score of one criterion over the runs that decide; a `forced` one is taken to apply."""
+    because = None if forced else not_applicable_because(criterion, [look.run.facts for look in looks])
+    if because is not None:
+        return Judged(criterion, _scored(criterion, because, None, "n/a", (), None, NOTHING_KNOWN))
+    asked = ladders.asked[criterion.id]
+    if not ladders.unseen[criterion.id] and not any(_offered(one, looks) for one in asked):
+        if criterion.id not in ladders.untouched:
+            ladders.untouched[criterion.id] = _judged(criterion, asked, looks, ladders)
+        return Judged(criterion, ladders.untouched[criterion.id])
+    return Judged(criterion, _judged(criterion, asked, looks, ladders))
+
+
+def _judged(criterion: Criterion, asked: Sequence[Asked], looks: Sequence[Look], ladders: Ladders) -> CriterionScore:
+    several = len(looks) > 1
+    lines: list[RequirementScore] = []
+    answers: list[tuple[Asked, Answer]] = []
+    for one in asked:
+        if one.probes or _offered(one, looks):
+            said = over_runs(one, looks)
+            lines.append(_line(one, said, several))
+        else:
+            said, line = one.unanswered
+            lines.append(line)
+        answers.append((one, said))
+    truths = _by_level(answers)
+    height = ladder(truths)
+    state = state_of(height, refuted="false" in truths[1])
+    standing = standing_of(height.low, state, answers, looks, conflict=any(said.conflict for _, said in answers))
+    facets = tuple(_facet(id_, title, answers) for id_, title in criterion.facets.items())
+    return _scored(criterion, None, height, state, tuple(lines), next_step(height.low, answers), standing, facets)
+
+
+def over_runs(asked: Asked, looks: Sequence[Look]) -> Answer:
     """True if true on every base, false if false on one, else unknown; with `across: any` the other way round."""
-    here = [(one.run.subject, in_one_run(asked, level, one)) for one in runs]
-    truth = (any_of if asked.across == "any" else all_of)(said.truth for _, said in here)
-    return Answer(
-        truth, tuple((subject, leaf) for subject, said in here if said.truth == truth for leaf in said.leaves)
-    )
+    here = [(look.subject, in_one_run(asked, look)) for look in looks]
+    if len(here) == 1:
+        subject, said = here[0]
+        return Answer(said.truth, tuple((subject, leaf) for leaf in said.leaves), said.conflict)
+    truth = (any_of if asked.requirement.across == "any" else all_of)(said.truth for _, said in here)
+    leaves = tuple((subject, leaf) for subject, said in here if said.truth == truth for leaf in said.leaves)
+    return Answer(truth, leaves, any(said.conflict for _, said in here))
 
 
-def in_one_run(asked: Requirement, level: int, run: ScoredRun) -> Said:
+def in_one_run(asked: Asked, look: Look) -> Said:
     """What one run says about a requirement of this level."""
-    if asked.met_by is None:
-        return Said("unknown", (Leaf(why=_missing(asked)),))
-    said = decide(asked.met_by, run.by_probe, level if asked.ceiling is None else 0)
-    if said.truth == "not_applicable" and not asked.conditional:
+    if asked.rule is None:
+        return Said("unknown", tuple(leaf for _, leaf in asked.unanswered[0].leaves))
+    ceiling = asked.requirement.ceiling
+    said = decide(asked.rule, look, asked.requirement.id, asked.level if ceiling is None else 0)
+    if said.truth == "not_applicable" and not asked.requirement.conditional:
         return Said("unknown", said.leaves)
-    if said.truth == "true" and asked.ceiling is not None and asked.ceiling < level:
-        return Said("unknown", (Leaf(why=f"Such evidence supports level {asked.ceiling} at most."), *said.leaves))
+    if said.truth == "true" and ceiling is not None and ceiling < asked.level:
+        return Said("unknown", (Leaf(why=f"Such evidence supports level {ceiling} at most."), *said.leaves))
     return said
 
 
@@ -86,33 +156,46 @@ def state_of(height: Interval, *, refuted: bool) -> str:
     return f"L{height.low}+?" if height.high > height.low else f"L{height.low}"
 
 
-def not_applicable_because(criterion: Criterion, runs: Sequence[ScoredRun]) -> str | None:
+def not_applicable_because(criterion: Criterion, facts: Sequence[ProviderFacts]) -> str | None:
     """Why the criterion does not apply, from the provider's facts alone; None if it applies.
 
-    It applies unless, for every run, one of the facts that it names is given with another value.
+    It applies unless, for every run, one of the facts that it names is given with another value. A core criterion
+    also applies where no public source is named against which anybody could check that fact.
     """
-    reasons = [_ruled_out(criterion, one.facts) for one in runs]
+    reasons = [_ruled_out(criterion, one) for one in facts]
     given = [one for one in reasons if one is not None]
     return given[0] if len(given) == len(reasons) else None
 
 
-def next_step(low: int, answers: Mapping[int, Sequence[tuple[Requirement, Answer]]]) -> str | None:
+def next_step(low: int, answers: Sequence[tuple[Asked, Answer]]) -> str | None:
     """What the next level lacks first: a refuted requirement before an unknown one."""
-    wanting = [(asked, said) for asked, said in answers.get(low + 1, ()) if said.truth in ("false", "unknown")]
+    wanting = [
+        (asked, said) for asked, said in answers if asked.level == low + 1 and said.truth in ("false", "unknown")
+    ]
     if not wanting:
         return None
     asked, _ = min(wanting, key=lambda pair: pair[1].truth != "false")
     return f"To reach L{low + 1}: {asked.text.rstrip('.')}."
 
 
-def knowledge_of(said: Answer) -> Knowledge:
-    """How a requirement is known: by document, by asking, by a declaration only, or not at all."""
-    if said.truth not in ("true", "false"):
-        return "unknown"
-    bases = {leaf.basis for _, leaf in said.leaves}
-    if "attested" in bases:
-        return "attested"
-    return "probed" if "demonstrated" in bases else "declared_only"
+def _asked(requirement: Requirement, level: int, country: str | None) -> Asked:
+    swap = requirement.elsewhere
+    swapped = swap is not None and country not in swap.countries
+    rule = swap.met_by if swapped and swap is not None and swap.met_by is not None else requirement.met_by
+    text = swap.text if swapped and swap is not None else requirement.text
+    return Asked(requirement, level, rule, text, swapped, rule.probes() if rule is not None else frozenset())
+
+
+def _offered(asked: Asked, looks: Sequence[Look]) -> bool:
+    id_ = asked.requirement.id
+    return any(id_ in look.offers or id_ in look.set_aside for look in looks)
+
+
+def _by_level(answers: Sequence[tuple[Asked, Answer]]) -> dict[int, list[Truth]]:
+    truths: dict[int, list[Truth]] = {1: [], 2: [], 3: [], 4: []}
+    for asked, said in answers:
+        truths[asked.level].append(said.truth)
+    return truths
 
 
 def _climb(truths: Mapping[int, Sequence[Truth]], allowed: set[Truth]) -> int:
@@ -125,23 +208,27 @@ def _climb(truths: Mapping[int, Sequence[Truth]], allowed: set[Truth]) -> int:
     return height
 
 
-def _line(asked: Requirement, said: Answer, several: bool) -> RequirementScore:
-    return RequirementScore(
-        id=asked.id,
+def _facet(id_: str, title: str, answers: Sequence[tuple[Asked, Answer]]) -> FacetScore:
+    own = [(asked, said) for asked, said in answers if asked.requirement.facet in (None, id_)]
+    truths = _by_level(own)
+    height = ladder(truths)
+    return FacetScore(id=id_, title=title, level=height, state=state_of(height, refuted="false" in truths[1]))
+
+
+def _line(asked: Asked, said: Answer, several: bool) -> RequirementScore:
+    # The members are our own and of the right types, and there are hundreds of lines in a score.
+    return RequirementScore.model_construct(
+        id=asked.requirement.id,
         text=asked.text,
-        how=asked.how,
+        how=asked.requirement.how,
         truth=said.truth,
         why=sentences(((subject, leaf.why) for subject, leaf in said.leaves), several=several),
         findings=tuple(sorted({leaf.probe for _, leaf in said.leaves if leaf.probe})),
+        attestations=tuple(sorted({leaf.attestation for _, leaf in said.leaves if leaf.attestation})),
         reasons=tuple(sorted({reason for _, leaf in said.leaves for reason in leaf.reasons})),
+        conflict=said.conflict,
+        swapped=asked.swapped,
     )
-
-
-def _missing(asked: Requirement) -> str:
-    what = (asked.missing or "").rstrip(".")
-    if asked.how == "attested":
-        return f"No document was given: {what}."
-    return f"Missing: {what} ({asked.waits_for})." if asked.waits_for else f"Missing: {what}."
 
 
 def _scored(
@@ -151,8 +238,10 @@ def _scored(
     state: str,
     lines: tuple[RequirementScore, ...],
     step: str | None,
+    standing: Standing,
+    facets: tuple[FacetScore, ...] = (),
 ) -> CriterionScore:
-    return CriterionScore(
+    return CriterionScore.model_construct(
         id=criterion.id,
         title=criterion.title,
         block=criterion.block,
@@ -165,17 +254,29 @@ def _scored(
         level=height,
         state=state,
         requirements=lines,
+        facets=facets,
         next_step=step,
+        knowledge=standing.knowledge,
+        evidence_class=standing.evidence_class,
+        confidence=standing.confidence,
+        confidence_because=standing.because,
+        freshness=standing.freshness,
+        next_expiry=standing.last_day,
+        conflict=standing.conflict,
     )
 
 
 def _ruled_out(criterion: Criterion, facts: ProviderFacts) -> str | None:
     wanting = [fact for fact in sorted(criterion.applies_if) if not _fits(criterion, fact, facts)]
     wanting += [fact for fact, least in sorted(criterion.applies_from.items()) if _below(least, fact, facts)]
+    if criterion.core:
+        wanting = [fact for fact in wanting if facts.public_sources.get(fact)]
     if not wanting:
         return None
-    given = ", ".join(_word(one) for one in _given(facts, wanting[0]))
-    return f"The provider file gives {wanting[0]} as {given}; the criterion applies: {criterion.applies.rstrip('.')}."
+    fact = wanting[0]
+    given = ", ".join(_word(one) for one in _given(facts, fact))
+    source = f" Source: {facts.public_sources[fact].rstrip('.')}." if facts.public_sources.get(fact) else ""
+    return f"The provider file gives {fact} as {given}; the criterion applies: {criterion.applies.rstrip('.')}.{source}"
 
 
 def _fits(criterion: Criterion, fact: str, facts: ProviderFacts) -> bool:
@@ -195,3 +296,6 @@ def _given(facts: ProviderFacts, fact: str) -> tuple[str | bool | int, ...]:
 
 def _word(value: str | bool | int) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
+__all__ = ["Answer", "Asked", "Judged", "Knowledge", "Ladders", "judge", "ladder", "not_applicable_because", "state_of"]

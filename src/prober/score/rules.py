@@ -1,59 +1,74 @@
-"""What a rule of a model says about the findings of one run, in Kleene's three values."""
+"""What a rule of a book says about one run, in Kleene's three values."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
-from prober.nouns.finding import Basis, EvidenceClass, Finding, Reason
+from prober.documents.freshness import Age
+from prober.nouns.finding import Basis, Cell, EvidenceClass, Finding, Reason
 from prober.nouns.model import Attested, Is, Rule, Series, Share
 from prober.nouns.scorecard import Truth
-from prober.score.scope import cells_of, outcome_of
+from prober.score.look import Look, Offer
 
 KLEENE: tuple[Truth, ...] = ("false", "unknown", "true")
 SUPPORTS: dict[EvidenceClass, int] = {"E0": 1, "E1": 1, "E2": 2, "E3": 3, "E4": 4}
 """The highest level that evidence of a class can support, unless the requirement says otherwise."""
 
+FEW = 5
+"""Fewer tested things than this are a small sample."""
+TOP_STAGE = 7
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Leaf:
     """One thing that a rule looked at, and what it saw there."""
 
     why: str
     probe: str | None = None
+    attestation: str | None = None
     reasons: tuple[Reason, ...] = ()
     basis: Basis | None = None
+    class_: EvidenceClass | None = None
+    age: Age | None = None
+    weakened: tuple[str, ...] = ()
+    """What lowers the confidence in it, in words."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Said:
-    """A truth, with the leaves that decided it."""
+    """A truth, with the leaves that decided it. In a conflict a document says otherwise than what was seen."""
 
     truth: Truth
     leaves: tuple[Leaf, ...]
+    conflict: bool = False
 
 
-def decide(rule: Rule, findings: Mapping[str, Finding], level: int = 0) -> Said:
-    """The truth of a rule, given one run's findings by probe id.
+def decide(rule: Rule, look: Look, asked: str, level: int = 0) -> Said:
+    """The truth of a rule in one run; `asked` is the id of the requirement or gate, for which documents are offered.
 
     `level` is the level to be supported: a finding of a class too weak for it leaves the leaf unknown; 0 asks nothing.
     A rule of which every leaf is not applicable is not applicable.
     """
-    if rule.all is not None:
-        return combined((decide(one, findings, level) for one in rule.all), all_of)
-    if rule.any is not None:
-        return combined((decide(one, findings, level) for one in rule.any), any_of)
     if rule.is_ is not None:
-        return _is(rule.is_, findings.get(rule.is_.probe), level)
+        return _is(rule.is_, look, level)
+    if rule.attested is not None:
+        return _attested(rule.attested, look, asked)
+    if rule.all is not None:
+        return combined([decide(one, look, asked, level) for one in rule.all], all_of)
+    if rule.any is not None:
+        return _any(rule.any, look, asked, level)
     if rule.share is not None:
-        return _share(rule.share, findings.get(rule.share.probe), level)
-    return Said("unknown", (Leaf(why=_later(rule.attested or rule.series)),))
+        return _share(rule.share, look, level)
+    return _series(rule.series, look) if rule.series is not None else Said("unknown", ())
 
 
 def combined(parts: Iterable[Said], join: Callable[[Iterable[Truth]], Truth]) -> Said:
     """Several truths as one, resting on those leaves that agree with it."""
     known = tuple(parts)
     truth = join(one.truth for one in known)
-    return Said(truth, tuple(dict.fromkeys(leaf for one in known if one.truth == truth for leaf in one.leaves)))
+    leaves = tuple(dict.fromkeys(leaf for one in known if one.truth == truth for leaf in one.leaves))
+    return Said(truth, leaves, any(one.conflict for one in known))
 
 
 def all_of(truths: Iterable[Truth]) -> Truth:
@@ -66,9 +81,25 @@ def any_of(truths: Iterable[Truth]) -> Truth:
     return max((one for one in truths if one != "not_applicable"), key=KLEENE.index, default="not_applicable")
 
 
-def _is(form: Is, finding: Finding | None, level: int) -> Said:
-    outcome, reason = outcome_of(finding)
-    leaf = _leaf(form.probe, finding, reason)
+def _any(rules: tuple[Rule, ...], look: Look, asked: str, level: int) -> Said:
+    """The greatest truth. A document about the very fact that a probe decided is not asked: what was seen wins."""
+    parts = [(one, decide(one, look, asked, level)) for one in rules]
+    seen = {said.truth for one, said in parts if one.attested is None and said.truth in ("true", "false")}
+    if not seen:
+        return combined([said for _, said in parts], any_of)
+    same = [said for one, said in parts if one.attested is not None and one.attested.same_fact]
+    others = [said for one, said in parts if one.attested is None or not one.attested.same_fact]
+    said = combined(others, any_of)
+    decided = any_of(seen)
+    contradicted = any(one.truth in ("true", "false") and one.truth != decided for one in same)
+    agreeing = [leaf for one in same if one.truth == said.truth == decided for leaf in one.leaves]
+    return Said(said.truth, (*said.leaves, *agreeing), said.conflict or contradicted)
+
+
+def _is(form: Is, look: Look, level: int) -> Said:
+    outcome, reason = look.outcome(form.probe)
+    finding = look.finding(form.probe)
+    leaf = _leaf(form.probe, finding, reason, look)
     if outcome == "unknown":
         return Said("unknown", (leaf,))
     if outcome == form.outcome:
@@ -76,48 +107,150 @@ def _is(form: Is, finding: Finding | None, level: int) -> Said:
     return Said("not_applicable" if outcome == "not_applicable" else "false", (leaf,))
 
 
-def _share(form: Share, finding: Finding | None, level: int) -> Said:
-    outcome, reason = outcome_of(finding)
-    if outcome == "not_applicable" or reason in ("bug", "not_recorded"):
+def _share(form: Share, look: Look, level: int) -> Said:
+    outcome, reason = look.outcome(form.probe)
+    finding = look.finding(form.probe)
+    if outcome == "not_applicable" or reason in ("bug", "not_recorded", "expired"):
         truth: Truth = "not_applicable" if outcome == "not_applicable" else "unknown"
-        return Said(truth, (_leaf(form.probe, finding, reason),))
-    claims = [cell for cell in cells_of(finding, form.of) if cell.declared and cell.result != "undeclared_works"]
+        return Said(truth, (_leaf(form.probe, finding, reason, look),))
+    claims = [cell for cell in look.cells(form.probe, form.of) if cell.declared and cell.result != "undeclared_works"]
     if not claims:
-        return Said("unknown", (_leaf(form.probe, finding, reason or "no_data"),))
+        return Said("unknown", (_leaf(form.probe, finding, reason or "no_data", look),))
     shown = sum(cell.result == "shown" for cell in claims)
     untested = [cell for cell in claims if cell.result == "untested"]
-    leaf = Leaf(
-        why=f"{shown} of {len(claims)} declared claims were shown and {len(untested)} could not be tested; "
-        f"the rule asks for {form.at_least}.",
-        probe=form.probe,
-        basis=finding.basis if finding else None,
+    why = (
+        f"{shown} of {len(claims)} declared claims were shown and {len(untested)} could not be tested; "
+        f"the rule asks for {form.at_least}."
     )
+    reasons = tuple(sorted({cell.reason or "not_recorded" for cell in untested}))
     wanted = Fraction(form.at_least)
+    leaf = _leaf(form.probe, finding, None, look, why)
     if Fraction(shown, len(claims)) >= wanted:
         return _supported(leaf, finding, level)
     if Fraction(shown + len(untested), len(claims)) < wanted:
         return Said("false", (leaf,))
-    reasons = tuple(sorted({cell.reason or "not_recorded" for cell in untested}))
-    return Said("unknown", (Leaf(why=leaf.why, probe=leaf.probe, reasons=reasons, basis=leaf.basis),))
+    return Said("unknown", (Leaf(why=why, probe=form.probe, reasons=reasons, basis=leaf.basis),))
+
+
+def _attested(form: Attested, look: Look, asked: str) -> Said:
+    offers = look.offers.get(asked, ())
+    if not offers:
+        return _without_document(form, look, asked)
+    said = [_of_offer(form, one) for one in offers]
+    truths = {one.truth for one in said}
+    if truths >= {"true", "false"}:
+        leaves = tuple(leaf for one in said if one.truth != "unknown" for leaf in one.leaves)
+        return Said("false", leaves, conflict=True)
+    decided: Truth = next((one for one in ("false", "true", "unknown") if one in truths), "unknown")
+    return Said(decided, tuple(leaf for one in said if one.truth == decided for leaf in one.leaves))
+
+
+def _without_document(form: Attested, look: Look, asked: str) -> Said:
+    aside = look.set_aside.get(asked, ())
+    if not aside:
+        return Said("unknown", (Leaf(why=no_document(form)),))
+    expired: tuple[Reason, ...] = ("expired",) if any(one.state == "expired" for one in aside) else ()
+    why = " ".join(f"The document {one.attestation.id} does not count. {one.why}" for one in aside)
+    return Said("unknown", (Leaf(why=why, reasons=expired),))
+
+
+def no_document(form: Attested) -> str:
+    """The sentence for a rule to which nobody offered a document."""
+    return f"No document was given: {form.document.rstrip('.')}."
+
+
+def _of_offer(form: Attested, offer: Offer) -> Said:
+    one = offer.attestation
+    claim = one.claim.rstrip(".")
+    if one.answer == "no":
+        return Said("false", (_document(offer, f"{one.issuer} states that it is not so: {claim}."),))
+    if offer.class_ not in form.classes:
+        wanted = " or ".join(form.classes)
+        why = f"The document {one.id} is of class {offer.class_}, and this asks for {wanted}: {claim}."
+        return Said("unknown", (_document(offer, why),))
+    letter = one.shape is not None and one.shape.form == "stage_letter" and one.shape.stage >= TOP_STAGE
+    if not (form.stage_letter and letter):
+        missing = [name for name in form.values if _name_of(name) not in offer.values]
+        failed = [name for name in form.values if name not in missing and not _holds(name, form, offer)]
+        if failed:
+            stated = ", ".join(_bound_words(name, form, offer) for name in failed)
+            return Said("false", (_document(offer, f"{claim}: {stated}."),))
+        if missing:
+            names = ", ".join(_name_of(name) for name in missing)
+            return Said("unknown", (_document(offer, f"The document {one.id} does not state {names}."),))
+    return Said("true", (_document(offer, f"{claim} ({one.issuer}, {one.class_})."),))
+
+
+def _holds(bound: str, form: Attested, offer: Offer) -> bool:
+    given, wanted = offer.values[_name_of(bound)], Fraction(form.values[bound])
+    return given >= wanted if bound.endswith("_at_least") else given <= wanted
+
+
+def _name_of(bound: str) -> str:
+    return bound.removesuffix("_at_least").removesuffix("_at_most")
+
+
+def _bound_words(bound: str, form: Attested, offer: Offer) -> str:
+    asks = "at least" if bound.endswith("_at_least") else "at most"
+    name = _name_of(bound)
+    return f"{name.replace('_', ' ')} is {offer.values[name]}, and this asks for {asks} {form.values[bound]}"
+
+
+def _document(offer: Offer, why: str) -> Leaf:
+    one = offer.attestation
+    weakened = ("It is about the product, not about its use at this provider.",) if offer.product else ()
+    return Leaf(why=why, attestation=one.id, basis="attested", class_=offer.class_, age=offer.age, weakened=weakened)
+
+
+def _series(form: Series, look: Look) -> Said:
+    """Nights are decided if any look of the night was; a night fails if any of its decided looks did."""
+    nights: dict[str, bool] = {}
+    today = (look.run.run.started, look.outcome(form.probe)[0])
+    for time, outcome in (*((one.time, one.outcome) for one in look.nights.get(form.probe, ())), today):
+        if outcome not in ("unknown", "not_applicable"):
+            nights[time[:10]] = nights.get(time[:10], True) and outcome == form.outcome
+    last = [nights[day] for day in sorted(nights)][-form.nights :]
+    failures = last.count(False)
+    in_a_row = any(not one and not other for one, other in pairwise(last))
+    why = (
+        f"{len(last) - failures} of the last {len(last)} decided nights passed; this asks for {form.at_least} of "
+        f"{form.nights}{', and two failures follow each other' if in_a_row else ''}."
+    )
+    leaf = _leaf(form.probe, look.finding(form.probe), None, look, why)
+    if in_a_row or failures > form.nights - form.at_least:
+        return Said("false", (leaf,))
+    if len(last) < form.nights:
+        return Said("unknown", (Leaf(why=leaf.why, probe=form.probe, reasons=("no_data",), basis=leaf.basis),))
+    return Said("true", (leaf,))
 
 
 def _supported(leaf: Leaf, finding: Finding | None, level: int) -> Said:
     if finding is None or SUPPORTS[finding.class_] >= level:
         return Said("true", (leaf,))
     weak = f"Evidence of class {finding.class_} supports level {SUPPORTS[finding.class_]} at most: {leaf.why}"
-    return Said("unknown", (Leaf(why=weak, probe=leaf.probe, basis=leaf.basis),))
+    return Said("unknown", (Leaf(why=weak, probe=leaf.probe, basis=leaf.basis, class_=leaf.class_),))
 
 
-def _leaf(probe: str, finding: Finding | None, reason: Reason | None) -> Leaf:
+def _leaf(probe: str, finding: Finding | None, reason: Reason | None, look: Look, why: str | None = None) -> Leaf:
+    if finding is None:
+        return Leaf(why=f"The run holds no finding of {probe}.", probe=probe, reasons=(reason,) if reason else ())
     return Leaf(
-        why=finding.verdict.message if finding else f"The run holds no finding of {probe}.",
+        why=why or finding.verdict.message,
         probe=probe,
         reasons=(reason,) if reason else (),
-        basis=finding.basis if finding else None,
+        basis=finding.basis,
+        class_=finding.class_,
+        age=look.age(probe),
+        weakened=_weakened(look.cells(probe, "cells")),
     )
 
 
-def _later(form: Attested | Series | None) -> str:
-    if isinstance(form, Attested):
-        return f"No document was given: {form.document.rstrip('.')}."
-    return "One run is no series of nights."
+def _weakened(cells: tuple[Cell, ...]) -> tuple[str, ...]:
+    """What lowers the confidence in a matrix finding: few tested claims, or none that brought data."""
+    tested = [cell for cell in cells if cell.result in ("shown", "refuted")]
+    if not cells:
+        return ()
+    few = (f"Only {len(tested)} of its claims could be tested.",) if len(tested) < FEW else ()
+    shown = [cell for cell in tested if cell.result == "shown"]
+    empty = bool(shown) and all(cell.reason == "no_data" for cell in shown)
+    return (*few, "What was found held no data.") if empty else few

@@ -1,28 +1,38 @@
 """What goes into a score: the runs, which of them decide, and what one finding says."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from prober.nouns.attestation import Attestation
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Cell, Finding, Outcome, Reason
+from prober.nouns.history import HistoryLine
 from prober.nouns.provider import ProviderFacts
 from prober.nouns.run import Run
 
 ENVIRONMENTS = ("undeclared", "sandbox", "reference")
+_CELLS: TypeAdapter[tuple[Cell, ...]] = TypeAdapter(tuple[Cell, ...])
 
 
 @dataclass(frozen=True)
 class ScoredRun:
-    """What one run contributes: its facts, its findings in any order, and its exchanges by id."""
+    """What one run contributes: facts, findings in any order, exchanges by id, what people attested, earlier nights.
+
+    `started` tells when an exchange began, by its id; where it is left out the exchanges themselves are asked.
+    """
 
     run: Run
     facts: ProviderFacts
     findings: tuple[Finding, ...]
     exchanges: Mapping[str, Exchange]
+    attestations: tuple[Attestation, ...] = ()
+    history: tuple[HistoryLine, ...] = ()
+    started: Mapping[str, str] | None = None
+    _cells: dict[tuple[str, str], tuple[Cell, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def by_probe(self) -> dict[str, Finding]:
@@ -38,6 +48,22 @@ class ScoredRun:
             if found.setdefault(probe, finding) != finding:
                 raise ValueError(f"The run {self.run.id} holds two different findings of {probe}.")
         return found
+
+    def seen_on(self, finding: Finding) -> str:
+        """The instant at which the oldest exchange began that this finding rests on; the run's start if it has none."""
+        if self.started is not None:
+            times = [self.started.get(id_, "") for id_ in finding.evidence]
+        else:
+            known = (self.exchanges.get(id_) for id_ in finding.evidence)
+            times = [one.started for one in known if one is not None]
+        return min((one for one in times if one), default=self.run.started)
+
+    def cells(self, probe: str, member: str = "cells") -> tuple[Cell, ...]:
+        """The matrix cells of a finding, read once."""
+        key = (probe, member)
+        if key not in self._cells:
+            self._cells[key] = cells_of(self.by_probe.get(probe), member)
+        return self._cells[key]
 
 
 def in_order(runs: Sequence[ScoredRun]) -> tuple[ScoredRun, ...]:
@@ -79,7 +105,7 @@ def cells_of(finding: Finding | None, member: str = "cells") -> tuple[Cell, ...]
     if finding is None or finding.verdict.reason == "bug" or not isinstance(cells, list | tuple):
         return ()
     try:
-        return tuple(Cell.model_validate(cell) for cell in cells)
+        return _CELLS.validate_python(cells)
     except ValidationError:
         return ()
 

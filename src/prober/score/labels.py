@@ -1,0 +1,327 @@
+"""The headline label: the highest one whose conditions, and those of every label below it, hold."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from fractions import Fraction
+
+from prober.nouns.model import Condition, Label, MaturityModel
+from prober.nouns.scorecard import (
+    ConditionScore,
+    CriterionScore,
+    Gap,
+    GateScore,
+    Interval,
+    LabelScore,
+    WorkflowScore,
+)
+from prober.score.standing import STEPS
+
+TESTED_AT_LEAST = 50
+SHARE_TESTED = Fraction(60, 100)
+"""Under so many tested claims, or so small a share of the declared, the gap says nothing."""
+
+SANDBOX = "Sandbox: "
+UNREPAIRED = timedelta(days=90)
+MOST_NAMED = 6
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the conditions of labels are asked about. `criteria` holds those that apply, extensions included."""
+
+    criteria: Mapping[str, CriterionScore]
+    workflows: Sequence[WorkflowScore]
+    gates: Sequence[GateScore]
+    gap: Gap
+    environment: str
+    today: date
+    history_since: date | None
+    """The day of the oldest run that the score relies on."""
+
+    def counting(self) -> list[CriterionScore]:
+        """The criteria that count for labels: those that apply, without extensions and preconditions."""
+        return [one for one in self.criteria.values() if not one.extension and not one.precondition]
+
+    def core(self) -> list[CriterionScore]:
+        return [one for one in self.counting() if one.core]
+
+
+@dataclass(frozen=True)
+class Held:
+    """Whether a condition holds, whether it could, how things stand, and what it lacks."""
+
+    holds: bool
+    could_hold: bool
+    now: str
+    lacking: tuple[str, ...] = ()
+
+
+def label_of(model: MaturityModel, facts: Facts, all_apply: Facts | None) -> LabelScore | None:
+    """The label with everything that blocks the next one; None where the book has no labels.
+
+    `all_apply` are the facts with the core criteria that do not apply taken to apply, where there are such.
+    """
+    if not model.labels:
+        return None
+    scored = {label.name: tuple(_condition(one, label, facts) for one in label.conditions) for label in model.labels}
+    uncapped = reached(model.labels, facts, lambda one: one.holds)
+    at_most = reached(model.labels, facts, lambda one: one.could_hold)
+    cap, capping = _cap(model, facts.gates, suspected=True)
+    index = min(uncapped, cap)
+    label = model.labels[index]
+    following = model.labels[index + 1] if index + 1 < len(model.labels) else None
+    blocking = tuple(one for one in scored[following.name] if not one.holds) if following is not None else ()
+    if following is not None and facts.environment == "undeclared":
+        blocking = (_undeclared(following), *blocking)
+    if following is not None:
+        blocking = (*blocking, *_gates_in_the_way(model, facts.gates, index + 1))
+    confirmed, _ = _cap(model, facts.gates, suspected=False)
+    return LabelScore(
+        name=label.name,
+        shown=_shown(label.name, facts.environment),
+        meaning=label.meaning,
+        at_most=model.labels[min(at_most, confirmed)].name,
+        next=following.name if following is not None else None,
+        blocking=blocking,
+        conditions=tuple(one for label in model.labels for one in scored[label.name]),
+        capped_by=capping if uncapped > cap else (),
+        uncapped=_shown(model.labels[uncapped].name, facts.environment) if uncapped > cap else None,
+        if_all_apply=_with_all(model, all_apply, label.name, facts.environment) if all_apply is not None else None,
+        withheld_because=_withheld(facts.gates, facts.today),
+    )
+
+
+def reached(labels: Sequence[Label], facts: Facts, holds: Callable[[Held], bool]) -> int:
+    """The index of the highest label whose conditions, and those of all below it, hold; gates are not looked at."""
+    if facts.environment == "undeclared":
+        return 0
+    index = 0
+    for position, label in enumerate(labels):
+        if not all(holds(held(one, facts)) for one in label.conditions):
+            break
+        index = position
+    return index
+
+
+def held(condition: Condition, facts: Facts) -> Held:
+    """One condition of a label. Unknown never holds it, and could always."""
+    if condition.known is not None:
+        return _known(Fraction(condition.known), facts)
+    if condition.criteria is not None:
+        ids = condition.criteria.ids
+        there = [facts.criteria[one] for one in ids if one in facts.criteria]
+        form = condition.criteria
+        return _of_levels(there, form.level, form.at_least, fresh=form.fresh)
+    if condition.core is not None:
+        if condition.core.share is not None:
+            return _core_share(facts, condition.core.level, Fraction(condition.core.share))
+        return _of_levels(facts.core(), condition.core.level, None, fresh=False)
+    if condition.block is not None:
+        own = [one for one in facts.core() if one.block == condition.block.block]
+        return _of_levels(own, condition.block.level, None, fresh=False)
+    if condition.workflows is not None:
+        return _workflows(facts, condition.workflows.level, condition.workflows.at_least)
+    if condition.evidence is not None:
+        return _evidence(facts, condition.evidence.classes, Fraction(condition.evidence.share))
+    if condition.core_confidence is not None:
+        least = STEPS.index(condition.core_confidence)
+        low = [one.id for one in facts.core() if one.confidence and STEPS.index(one.confidence) < least]
+        none = [one.id for one in facts.core() if one.confidence is None]
+        return _listed(low, none, f"{_of(low + none)} have less than {condition.core_confidence} confidence")
+    if condition.core_fresh:
+        stale = [one.id for one in facts.core() if one.freshness == "stale"]
+        return _listed(stale, [], f"{_of(stale)} rest on stale evidence")
+    if condition.core_known:
+        unknown = [one.id for one in facts.core() if one.state == "?"]
+        return _listed([], unknown, f"{_of(unknown)} are unknown")
+    if condition.gates_tested is not None:
+        wanted = [one for one in facts.gates if one.id in condition.gates_tested]
+        untested = [one.id for one in wanted if one.state == "untested"]
+        return _listed([], untested, f"{_of(untested)} could not be tested")
+    if condition.no_gate_for_days is not None:
+        return _no_gate(facts, condition.no_gate_for_days)
+    return _gap(facts.gap, Fraction(condition.gap_at_most or "0"))
+
+
+def _condition(condition: Condition, label: Label, facts: Facts) -> ConditionScore:
+    one = held(condition, facts)
+    return ConditionScore.model_construct(
+        id=condition.id,
+        label=label.name,
+        text=condition.text,
+        holds=one.holds,
+        could_hold=one.could_hold,
+        now=one.now,
+        lacking=one.lacking,
+    )
+
+
+def _known(wanted: Fraction, facts: Facts) -> Held:
+    counting = facts.counting()
+    total = sum(one.weight for one in counting)
+    known = sum(one.weight for one in counting if one.knowledge in ("probed", "attested"))
+    lacking = tuple(one.id for one in counting if one.knowledge not in ("probed", "attested"))
+    holds = total > 0 and Fraction(known, total) >= wanted
+    return Held(holds, total > 0, f"{known} of {total} of the weight is known.", () if holds else lacking)
+
+
+def _of_levels(there: Sequence[CriterionScore], level: int, at_least: int | None, *, fresh: bool) -> Held:
+    """All of these reach the level, or so many of them. Nothing there to ask holds by itself."""
+    low = [one for one in there if _low(one) >= level and not (fresh and one.freshness != "fresh")]
+    high = [one for one in there if _high(one) >= level]
+    needed = len(there) if at_least is None else min(at_least, len(there))
+    below = [one for one in there if one not in low]
+    words = ", ".join(f"{one.id} is at {one.state}" for one in below[:MOST_NAMED])
+    more = f", and {len(below) - MOST_NAMED} more" if len(below) > MOST_NAMED else ""
+    now = f"{words}{more}." if below else f"All {len(there)} are at level {level} or above."
+    holds = len(low) >= needed
+    return Held(holds, len(high) >= needed, now, () if holds else tuple(one.id for one in below))
+
+
+def _core_share(facts: Facts, level: int, wanted: Fraction) -> Held:
+    core = facts.core()
+    total = sum(one.weight for one in core)
+    low = sum(one.weight for one in core if _low(one) >= level)
+    high = sum(one.weight for one in core if _high(one) >= level)
+    holds = total > 0 and Fraction(low, total) >= wanted
+    return Held(
+        holds,
+        total > 0 and Fraction(high, total) >= wanted,
+        f"{low} of {total} of the core weight is at level {level} or above.",
+        () if holds else tuple(one.id for one in core if _low(one) < level),
+    )
+
+
+def _workflows(facts: Facts, level: int, at_least: int | None) -> Held:
+    applying = [(one, one.level) for one in facts.workflows if one.level is not None]
+    needed = len(applying) if at_least is None else min(at_least, len(applying))
+    low = [one for one, height in applying if height.low >= level]
+    high = [one for one, height in applying if height.high >= level]
+    below = [one for one, height in applying if height.low < level]
+    now = f"{len(low)} of {len(applying)} workflows that apply are at level {level} or above."
+    holds = len(low) >= needed
+    return Held(holds, len(high) >= needed, now, () if holds else tuple(one.id for one in below))
+
+
+def _evidence(facts: Facts, classes: Sequence[str], wanted: Fraction) -> Held:
+    core = facts.core()
+    total = sum(one.weight for one in core)
+    resting = sum(one.weight for one in core if one.evidence_class in classes)
+    weak = tuple(one.id for one in core if one.evidence_class not in classes)
+    holds = total > 0 and Fraction(resting, total) >= wanted
+    now = f"{resting} of {total} of the core weight rests on evidence of class {' or '.join(classes)}."
+    # What is above its low end may come to rest on better evidence; what is settled may not.
+    could = sum(one.weight for one in core if one.evidence_class in classes or _high(one) > _low(one))
+    return Held(holds, total > 0 and Fraction(could, total) >= wanted, now, () if holds else weak)
+
+
+def _no_gate(facts: Facts, days: int) -> Held:
+    since = facts.today - timedelta(days=days)
+    firing = [one for one in facts.gates if one.state in ("suspected", "confirmed")]
+    recent = [one for one in facts.gates if one.last_seen and date.fromisoformat(one.last_seen[:10]) >= since]
+    seen = tuple(dict.fromkeys(one.id for one in (*firing, *recent)))
+    if seen:
+        return Held(False, False, f"{_of(seen)} fired within {days} days.", seen)
+    if facts.history_since is None or facts.history_since > since:
+        return Held(False, True, f"The runs at hand do not reach back {days} days.", ())
+    return Held(True, True, f"No gate fired within {days} days.")
+
+
+def _gap(gap: Gap, most: Fraction) -> Held:
+    tested = f"{gap.refuted} of {gap.tested} tested claims were refuted, of {gap.declared} declared."
+    if gap.tested < TESTED_AT_LEAST or Fraction(gap.tested, gap.declared) < SHARE_TESTED:
+        least = gap.refuted <= most * gap.declared
+        return Held(False, least, f"Too few claims were tested to tell: {tested}")
+    holds = Fraction(gap.refuted, gap.tested) <= most
+    return Held(holds, holds or gap.refuted <= most * gap.declared, tested)
+
+
+def _listed(surely: Sequence[str], perhaps: Sequence[str], now: str) -> Held:
+    lacking = (*surely, *perhaps)
+    return Held(not lacking, not surely, f"{now}." if lacking else "None is in the way.", lacking)
+
+
+def _low(one: CriterionScore) -> int:
+    return one.level.low if one.level is not None else 0
+
+
+def _high(one: CriterionScore) -> int:
+    return one.level.high if one.level is not None else 0
+
+
+def _of(ids: Sequence[str]) -> str:
+    named = ", ".join(ids[:MOST_NAMED])
+    return f"{named} and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else named
+
+
+def _cap(model: MaturityModel, gates: Sequence[GateScore], *, suspected: bool) -> tuple[int, tuple[str, ...]]:
+    """The highest label that the gates allow, and the gates that hold it there. A suspected gate blocks some labels."""
+    index = {label.name: position for position, label in enumerate(model.labels)}
+    highest = len(model.labels) - 1
+    blocked = next((index[one.name] - 1 for one in model.labels if one.suspected_gate_blocks), highest)
+    caps = [(index.get(one.cap, highest), one.id) for one in gates if one.state == "confirmed"]
+    if suspected:
+        caps += [(blocked, one.id) for one in gates if one.state == "suspected"]
+    lowest = min((position for position, _ in caps), default=highest)
+    return lowest, tuple(id_ for position, id_ in caps if position == lowest and lowest < highest)
+
+
+def _gates_in_the_way(model: MaturityModel, gates: Sequence[GateScore], index: int) -> tuple[ConditionScore, ...]:
+    """The gates that would still cap at less than the label of this index, each as a condition that it lacks."""
+    label = model.labels[index]
+    names = [one.name for one in model.labels]
+    found = []
+    for one in gates:
+        confirmed = one.state == "confirmed" and one.cap in names and names.index(one.cap) < index
+        if confirmed or (one.state == "suspected" and label.suspected_gate_blocks):
+            found.append(
+                ConditionScore(
+                    id="gate",
+                    label=label.name,
+                    text=f"The gate {one.id} does not fire: {one.title}.",
+                    holds=False,
+                    could_hold=one.state == "suspected",
+                    now=f"It is {one.state}. {one.why}",
+                    lacking=(one.id,),
+                )
+            )
+    return tuple(found)
+
+
+def _undeclared(label: Label) -> ConditionScore:
+    return ConditionScore(
+        id="environment",
+        label=label.name,
+        text="The provider file says which environment was asked: production, sandbox or reference.",
+        holds=False,
+        could_hold=False,
+        now="The environment is undeclared.",
+    )
+
+
+def _shown(name: str, environment: str) -> str:
+    return f"{SANDBOX}{name}" if environment in ("sandbox", "reference") else name
+
+
+def _with_all(model: MaturityModel, facts: Facts, name: str, environment: str) -> str | None:
+    index = min(reached(model.labels, facts, lambda one: one.holds), _cap(model, facts.gates, suspected=True)[0])
+    other = model.labels[index].name
+    return _shown(other, environment) if other != name else None
+
+
+def _withheld(gates: Sequence[GateScore], today: date) -> str | None:
+    """Public renderings say nothing while patient data may lie open: for 90 days, or until it is repaired."""
+    open_ = [one for one in gates if one.private_alert and one.state in ("suspected", "confirmed")]
+    recent = [
+        one for one in open_ if one.last_seen is None or today - date.fromisoformat(one.last_seen[:10]) <= UNREPAIRED
+    ]
+    if not recent:
+        return None
+    return (
+        f"{_of([one.id for one in recent])} may leave patient data open, so no public rendering shows the label until "
+        "it is repaired. Tell the contact of the authorization at once, and nobody else."
+    )
+
+
+__all__ = ["Facts", "Held", "Interval", "held", "label_of", "reached"]

@@ -1,0 +1,219 @@
+"""What one run has to say to the rules of a book: its findings with their age, and the documents that count there."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from functools import cached_property
+
+from prober.documents.freshness import ROW, SEEN, Age, age_of, age_of_document, day_of
+from prober.documents.shapes import values_of
+from prober.nouns.attestation import Attestation, DocumentClass
+from prober.nouns.finding import Cell, Finding, Outcome, Reason
+from prober.nouns.history import HistoryLine
+from prober.nouns.model import Criterion, FreshnessRow, MaturityModel
+from prober.score.scope import ScoredRun, outcome_of
+
+KINDS_OF_ROW: Mapping[str, tuple[str, ...]] = {
+    **{row: (kind,) for kind, row in ROW.items()},
+    SEEN: ("result", "page"),
+}
+"""The kinds of document that fit a freshness row of a criterion. What prober can see, a suite or a page shows too."""
+
+WEAK = ("E0", "E1")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A document that counts for one requirement: its class there, its age, and whether it is about a product only."""
+
+    attestation: Attestation
+    class_: DocumentClass
+    age: Age
+    values: Mapping[str, Fraction]
+    product: bool = False
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A document that does not count for a requirement, and why."""
+
+    attestation: Attestation
+    state: str
+    why: str
+    age: Age | None = None
+
+
+class Book:
+    """A rule book read once for many scores: its requirements by id, with their criterion and level."""
+
+    def __init__(self, model: MaturityModel) -> None:
+        self.model = model
+        self.criterion_of: dict[str, Criterion] = {
+            asked.id: criterion
+            for criterion in model.criteria
+            for level in criterion.levels.values()
+            for asked in level
+        }
+        self.gates = {gate.id: gate for gate in model.gates}
+        self.letters = {
+            criterion.id
+            for criterion in model.criteria
+            if any(
+                rule.stage_letter
+                for level in criterion.levels.values()
+                for asked in level
+                if asked.met_by
+                for rule in asked.met_by.documents()
+            )
+        }
+
+    def row(self, name: str) -> FreshnessRow | None:
+        """A row of the freshness table; None where the book has none of that name."""
+        return self.model.freshness.get(name)
+
+    def fits(self, one: Attestation, requirement: str) -> bool:
+        """Whether a document of this kind is what the requirement's criterion can rest on."""
+        criterion = self.criterion_of.get(requirement)
+        if criterion is None or one.kind == "listing" or (one.kind == "policy" and one.class_ in WEAK):
+            return True
+        if one.kind == "certificate" and criterion.id in self.letters:
+            return True
+        return any(one.kind in KINDS_OF_ROW.get(row, ()) for row in criterion.freshness)
+
+
+class Look:
+    """One run on one day, as the rules look at it."""
+
+    def __init__(self, run: ScoredRun, book: Book, today: date) -> None:
+        self.run = run
+        self.book = book
+        self.today = today
+        self.subject = run.run.subject
+        self._ages: dict[str, Age | None] = {}
+        self._ages_of_days: dict[str, Age] = {}
+
+    def finding(self, probe: str) -> Finding | None:
+        return self.run.by_probe.get(probe)
+
+    def outcome(self, probe: str) -> tuple[Outcome, Reason | None]:
+        """The outcome of a probe with its reason; what was seen too long ago is unknown, because it expired."""
+        outcome, reason = outcome_of(self.run.by_probe.get(probe))
+        age = self.age(probe)
+        return ("unknown", "expired") if age is not None and age.state == "expired" else (outcome, reason)
+
+    def age(self, probe: str) -> Age | None:
+        """The age of a finding; None where there is none, or the book has no row for what prober sees."""
+        if probe not in self._ages:
+            finding, row = self.run.by_probe.get(probe), self.book.row(SEEN)
+            self._ages[probe] = None if finding is None or row is None else self._aged(finding, row)
+        return self._ages[probe]
+
+    def cells(self, probe: str, member: str) -> tuple[Cell, ...]:
+        return self.run.cells(probe, member)
+
+    @cached_property
+    def offers(self) -> Mapping[str, tuple[Offer, ...]]:
+        """The documents that count, by requirement, in the order of their ids."""
+        return self._sorted[0]
+
+    @cached_property
+    def set_aside(self) -> Mapping[str, tuple[SetAside, ...]]:
+        """The documents that do not count, by requirement, with the reason."""
+        return self._sorted[1]
+
+    @cached_property
+    def nights(self) -> Mapping[str, Sequence[HistoryLine]]:
+        """What earlier runs of this base in this environment saw, by probe, in the order of time."""
+        found: dict[str, list[HistoryLine]] = {}
+        for line in sorted(self.run.history, key=lambda one: (one.time, one.run, one.probe)):
+            here = line.subject == self.subject and line.environment == self.run.run.environment
+            if here and line.run != self.run.run.id:
+                found.setdefault(line.probe, []).append(line)
+        return found
+
+    def _aged(self, finding: Finding, row: FreshnessRow) -> Age | None:
+        day = self.run.seen_on(finding)[:10]
+        if day not in self._ages_of_days:
+            self._ages_of_days[day] = age_of(date.fromisoformat(day), row, self.today)
+        return self._ages_of_days[day]
+
+    @cached_property
+    def _sorted(self) -> tuple[dict[str, tuple[Offer, ...]], dict[str, tuple[SetAside, ...]]]:
+        offers: dict[str, list[Offer]] = {}
+        aside: dict[str, list[SetAside]] = {}
+        for one in sorted(self.run.attestations, key=lambda one: one.id):
+            why = self._rejected(one)
+            age = age_of_document(one, self.book.row(ROW[one.kind]), self.today)
+            values: dict[str, Fraction] | None = None
+            for requirement in one.requirements:
+                if why is None and not self.book.fits(one, requirement):
+                    reason = f"A document of the kind {one.kind} is not what {requirement.split('/')[0]} can rest on."
+                    aside.setdefault(requirement, []).append(SetAside(one, "rejected", reason))
+                elif why is not None:
+                    aside.setdefault(requirement, []).append(SetAside(one, "rejected", why))
+                elif age.state == "expired":
+                    reason = f"It counted until {age.last_day.isoformat()}."
+                    aside.setdefault(requirement, []).append(SetAside(one, "expired", reason, age))
+                else:
+                    values = values if values is not None else values_of(one, self.today)
+                    product = one.kind == "listing"
+                    offers.setdefault(requirement, []).append(Offer(one, one.class_, age, values, product))
+        for requirement, given in offers.items():
+            newest, older = _newest(given)
+            aside.setdefault(requirement, []).extend(
+                SetAside(one.attestation, "superseded", "A newer document of its kind takes its place.", one.age)
+                for one in older
+            )
+            offers[requirement] = _with_products(newest)
+        return {key: tuple(held) for key, held in offers.items()}, {key: tuple(held) for key, held in aside.items()}
+
+    def _rejected(self, one: Attestation) -> str | None:
+        entity, base = self.run.facts.organisation, self.subject
+        if entity is None:
+            return "The run names no legal entity, so no document can be about it."
+        if one.entity != entity:
+            return f"It is about another legal entity ({one.entity}) than the provider file names ({entity})."
+        if one.bases and base.rstrip("/") not in [named.rstrip("/") for named in one.bases]:
+            return f"It is about another FHIR base than {base}."
+        if day_of(one) > self.today or date.fromisoformat(one.issued) > self.today:
+            return "It is dated after the day of the score."
+        return None
+
+
+def _newest(given: Sequence[Offer]) -> tuple[list[Offer], list[Offer]]:
+    """The newest offer of each kind, and the others. Of the same day the smaller hash comes first."""
+    kept: dict[str, list[Offer]] = {}
+    older: list[Offer] = []
+    for one in sorted(given, key=_age_then_hash):
+        held = kept.setdefault(one.attestation.kind, [])
+        # Of one day both are looked at: they may contradict each other, and that is to be seen.
+        if not held or day_of(held[0].attestation) == day_of(one.attestation):
+            held.append(one)
+        else:
+            older.append(one)
+    return [one for held in kept.values() for one in held], older
+
+
+def _age_then_hash(one: Offer) -> tuple[int, str, str]:
+    document = one.attestation.document
+    return (-day_of(one.attestation).toordinal(), document.sha256 if document else "", one.attestation.id)
+
+
+def _with_products(given: Iterable[Offer]) -> list[Offer]:
+    """A product listing is E1 by itself; with an operational record of this provider beside it, the two are E3."""
+    offers = list(given)
+    operational = [one for one in offers if one.class_ == "E2" and not one.product]
+    if not operational:
+        return [Offer(one.attestation, _least(one), one.age, one.values, one.product) for one in offers]
+    joint: list[Offer] = []
+    for one in offers:
+        if one.product:
+            joint.append(Offer(one.attestation, "E3", one.age, operational[0].values, product=True))
+        else:
+            joint.append(one)
+    return joint
+
+
+def _least(one: Offer) -> DocumentClass:
+    return min(one.class_, "E1") if one.product else one.class_
