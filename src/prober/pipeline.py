@@ -40,7 +40,7 @@ from prober.nouns.run import (
 )
 from prober.nouns.scorecard import Interval, Scorecard
 from prober.permission import Decision, Wish, checked_base, decide
-from prober.score import ScoredRun, score
+from prober.score import ScoredRun, advised, score
 from prober.session.observation import Observation, heights
 from prober.session.session import Facts, Round
 
@@ -405,8 +405,9 @@ def score_folders(
     texts = load_models(model, probes)[0] if model is not None else folders[0].models()
     models = [parse_model(text, folders[0].path / "model.yaml") for text in texts]
     at = as_of or max(one.run.as_of or one.run.started for one in runs)
+    sheets = {id_: one.sheet for id_, one in probes.items()}
     try:
-        return score(runs, models, {id_: one.sheet for id_, one in probes.items()}, as_of=at)
+        return advised(score(runs, models, sheets, as_of=at), runs, models, sheets)
     except ValidationError:
         raise
     except ValueError as error:

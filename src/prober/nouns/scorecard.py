@@ -247,6 +247,7 @@ class StepPart(Noun):
     effort: Effort
     fix: str
     citation: str
+    reasons: tuple[Reason, ...] = Field(default=(), description="Why it is unknown, where a probe asks.")
     findings: tuple[str, ...] = ()
     curl: str | None = None
 

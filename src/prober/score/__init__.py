@@ -7,6 +7,7 @@ from typing import TypeVar
 from prober.nouns.model import CapabilityProfile, MaturityModel, Model
 from prober.nouns.scorecard import FindingLine, Gap, MaturityScore, RequirementScore, Scorecard, SwapLine
 from prober.nouns.sheet import Sheet
+from prober.score.advice import advise
 from prober.score.blocks import add_up, coverage
 from prober.score.documents import lines as lines_of_documents
 from prober.score.gates import look_at
@@ -16,7 +17,7 @@ from prober.score.look import Look
 from prober.score.profile import gap, profile
 from prober.score.scope import ScoredRun, environment_of, in_order, that_decide
 
-__all__ = ["ScoredRun", "ladders_of", "score"]
+__all__ = ["ScoredRun", "advised", "ladders_of", "score"]
 
 M = TypeVar("M", MaturityModel, CapabilityProfile)
 MOST_READ = 16
@@ -48,6 +49,20 @@ def score(runs: Sequence[ScoredRun], models: Sequence[Model], sheets: Mapping[st
         maturity=_maturity(maturity, ordered, deciding, declared, date.fromisoformat(as_of[:10])) if maturity else None,
         findings=_lines(ordered),
     )
+
+
+def advised(
+    card: Scorecard, runs: Sequence[ScoredRun], models: Sequence[Model], sheets: Mapping[str, Sheet]
+) -> Scorecard:
+    """The scorecard with the steps to the next label, worked out of the same runs and models that it was scored from.
+
+    It is apart from `score` because a fleet needs the scores of all and the advice of few.
+    """
+    model = _only([one for one in models if isinstance(one, MaturityModel)])
+    if card.maturity is None or model is None:
+        return card
+    steps = advise(card.maturity, model, that_decide(in_order(runs)), sheets)
+    return card.model_copy(update={"maturity": card.maturity.model_copy(update={"next": steps})})
 
 
 def ladders_of(model: MaturityModel, country: str | None) -> Ladders:

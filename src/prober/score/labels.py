@@ -11,7 +11,6 @@ from prober.nouns.scorecard import (
     CriterionScore,
     Gap,
     GateScore,
-    Interval,
     LabelScore,
     WorkflowScore,
 )
@@ -322,6 +321,3 @@ def _withheld(gates: Sequence[GateScore], today: date) -> str | None:
         f"{_of([one.id for one in recent])} may leave patient data open, so no public rendering shows the label until "
         "it is repaired. Tell the contact of the authorization at once, and nobody else."
     )
-
-
-__all__ = ["Facts", "Held", "Interval", "held", "label_of", "reached"]

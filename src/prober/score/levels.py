@@ -6,7 +6,7 @@ from functools import cached_property
 
 from prober.nouns.model import Criterion, MaturityModel, Requirement, Rule
 from prober.nouns.provider import ProviderFacts
-from prober.nouns.scorecard import CriterionScore, FacetScore, Interval, Knowledge, RequirementScore, Truth
+from prober.nouns.scorecard import CriterionScore, FacetScore, Interval, RequirementScore, Truth
 from prober.score.look import Book, Look
 from prober.score.rules import Leaf, Said, all_of, any_of, decide, no_document
 from prober.score.scope import sentences
@@ -296,6 +296,3 @@ def _given(facts: ProviderFacts, fact: str) -> tuple[str | bool | int, ...]:
 
 def _word(value: str | bool | int) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
-
-
-__all__ = ["Answer", "Asked", "Judged", "Knowledge", "Ladders", "judge", "ladder", "not_applicable_because", "state_of"]
