@@ -39,13 +39,14 @@ def score(runs: Sequence[ScoredRun], models: Sequence[Model], sheets: Mapping[st
     maturity = _only([one for one in models if isinstance(one, MaturityModel)])
     capability = _only([one for one in models if isinstance(one, CapabilityProfile)])
     declared = gap(deciding)
+    turning = ladders_of(maturity, None).book.turning if maturity else {}
     return Scorecard.model_construct(
         subjects=tuple(one.run.subject for one in ordered),
         runs=tuple(one.run.id for one in ordered),
         as_of=as_of,
         environment=environment_of(deciding),
         models={one.id: _digest(one) for one in models},
-        profile=profile(capability, deciding, sheets, maturity) if capability else None,
+        profile=profile(capability, deciding, sheets, declared, turning) if capability else None,
         maturity=_maturity(maturity, ordered, deciding, declared, date.fromisoformat(as_of[:10])) if maturity else None,
         findings=_lines(ordered),
     )

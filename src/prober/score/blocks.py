@@ -65,23 +65,27 @@ def counts(judged: Judged) -> bool:
 
 def mean(weighed: Iterable[tuple[int, Interval]]) -> Points | None:
     """25 times the weighted mean of levels; None where the weights sum to nothing."""
-    return _mean_of_points(
-        (weight, Points(Fraction(PER_LEVEL * level.low), Fraction(PER_LEVEL * level.high))) for weight, level in weighed
-    )
+    held = list(weighed)
+    weight = sum(share for share, _ in held)
+    if not weight:
+        return None
+    low = sum(share * level.low for share, level in held)
+    high = sum(share * level.high for share, level in held)
+    return Points(Fraction(PER_LEVEL * low, weight), Fraction(PER_LEVEL * high, weight))
 
 
 def coverage(judged: Sequence[Judged]) -> dict[str, int]:
     """Percent of the weight that counts, by how each criterion's level is known; sums to 100 by largest remainders."""
-    shares: dict[Knowledge, Fraction] = dict.fromkeys(KINDS, Fraction(0))
+    shares: dict[Knowledge, int] = dict.fromkeys(KINDS, 0)
     for one in judged:
         if counts(one):
             shares[one.score.knowledge] += one.criterion.weight
     if not any(shares.values()):
-        shares["unknown"] = Fraction(1)
+        shares["unknown"] = 1
     return {str(kind): percent for kind, percent in hundredths(shares).items()}
 
 
-def hundredths(shares: Mapping[Knowledge, Fraction]) -> dict[Knowledge, int]:
+def hundredths(shares: Mapping[Knowledge, Fraction | int]) -> dict[Knowledge, int]:
     """Shares as whole percents that sum to 100: largest remainders first, ties in the order given."""
     total = sum(shares.values(), Fraction(0))
     exact = {kind: Fraction(100 * share, total) for kind, share in shares.items()}

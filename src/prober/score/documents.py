@@ -15,6 +15,8 @@ def lines(
     looks: Sequence[Look], criteria: Sequence[CriterionScore], gates: Sequence[GateScore]
 ) -> tuple[AttestationLine, ...]:
     """One line for each attestation of the deciding runs, by its id."""
+    if not any(look.run.attestations for look in looks):
+        return ()
     used: dict[str, list[str]] = {}
     for criterion in criteria:
         for line in criterion.requirements:

@@ -100,8 +100,7 @@ def _at_once(gate: Gate, look: Look, said: Said) -> bool:
 def _earlier(gate: Gate, look: Look) -> Iterable[tuple[str, Truth, bool]]:
     """What each earlier run of this base says about the gate, in the order of time."""
     by_run: dict[tuple[str, str], list[HistoryLine]] = {}
-    probes = gate.met_by.probes() if gate.met_by is not None else frozenset()
-    for probe in sorted(probes):
+    for probe in sorted(look.book.probes_of_gates[gate.id]) if look.run.history else ():
         for line in look.nights.get(probe, ()):
             by_run.setdefault((line.time, line.run), []).append(line)
     for (time, _), lines in sorted(by_run.items()):

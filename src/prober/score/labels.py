@@ -63,9 +63,13 @@ def label_of(model: MaturityModel, facts: Facts, all_apply: Facts | None) -> Lab
     """
     if not model.labels:
         return None
-    scored = {label.name: tuple(_condition(one, label, facts) for one in label.conditions) for label in model.labels}
-    uncapped = reached(model.labels, facts, lambda one: one.holds)
-    at_most = reached(model.labels, facts, lambda one: one.could_hold)
+    answers = [[held(one, facts) for one in label.conditions] for label in model.labels]
+    scored = {
+        label.name: tuple(_condition(one, label, said) for one, said in zip(label.conditions, here, strict=True))
+        for label, here in zip(model.labels, answers, strict=True)
+    }
+    uncapped = _climbed(answers, facts, lambda one: one.holds)
+    at_most = _climbed(answers, facts, lambda one: one.could_hold)
     cap, capping = _cap(model, facts.gates, suspected=True)
     index = min(uncapped, cap)
     label = model.labels[index]
@@ -91,16 +95,12 @@ def label_of(model: MaturityModel, facts: Facts, all_apply: Facts | None) -> Lab
     )
 
 
-def reached(labels: Sequence[Label], facts: Facts, holds: Callable[[Held], bool]) -> int:
+def _climbed(answers: Sequence[Sequence[Held]], facts: Facts, holds: Callable[[Held], bool]) -> int:
     """The index of the highest label whose conditions, and those of all below it, hold; gates are not looked at."""
     if facts.environment == "undeclared":
         return 0
-    index = 0
-    for position, label in enumerate(labels):
-        if not all(holds(held(one, facts)) for one in label.conditions):
-            break
-        index = position
-    return index
+    failing = next((at for at, here in enumerate(answers) if not all(map(holds, here))), len(answers))
+    return max(0, failing - 1)
 
 
 def held(condition: Condition, facts: Facts) -> Held:
@@ -143,8 +143,7 @@ def held(condition: Condition, facts: Facts) -> Held:
     return _gap(facts.gap, Fraction(condition.gap_at_most or "0"))
 
 
-def _condition(condition: Condition, label: Label, facts: Facts) -> ConditionScore:
-    one = held(condition, facts)
+def _condition(condition: Condition, label: Label, one: Held) -> ConditionScore:
     return ConditionScore.model_construct(
         id=condition.id,
         label=label.name,
@@ -304,7 +303,8 @@ def _shown(name: str, environment: str) -> str:
 
 
 def _with_all(model: MaturityModel, facts: Facts, name: str, environment: str) -> str | None:
-    index = min(reached(model.labels, facts, lambda one: one.holds), _cap(model, facts.gates, suspected=True)[0])
+    answers = [[held(one, facts) for one in label.conditions] for label in model.labels]
+    index = min(_climbed(answers, facts, lambda one: one.holds), _cap(model, facts.gates, suspected=True)[0])
     other = model.labels[index].name
     return _shown(other, environment) if other != name else None
 

@@ -12,6 +12,8 @@ from prober.score.rules import Leaf, Said, all_of, any_of, decide, no_document
 from prober.score.scope import sentences
 from prober.score.standing import NOTHING_KNOWN, Standing, standing_of
 
+MOST_KNOWN = 4_000
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -77,11 +79,19 @@ class Ladders:
             )
             for criterion in model.criteria
         }
-        self.unseen: dict[str, frozenset[str]] = {
+        self.probes_of: dict[str, frozenset[str]] = {
             criterion: frozenset().union(*(one.probes for one in asked)) for criterion, asked in self.asked.items()
         }
-        self.untouched: dict[str, CriterionScore] = {}
-        """The score of each criterion that no probe decides and for which nobody offered a document."""
+        self.sorted_probes = {criterion: tuple(sorted(probes)) for criterion, probes in self.probes_of.items()}
+        self.known: dict[tuple[object, ...], CriterionScore] = {}
+        """Scores already worked out, by all that they hang on: in a fleet most servers give most answers alike."""
+
+    def remember(self, key: tuple[object, ...], score: CriterionScore) -> CriterionScore:
+        """Keep a score for the next run that says the same; how many are kept is bounded."""
+        if len(self.known) >= MOST_KNOWN:
+            self.known.clear()
+        self.known[key] = score
+        return score
 
 
 def judge(criterion: Criterion, looks: Sequence[Look], ladders: Ladders, *, forced: bool = False) -> Judged:
@@ -89,15 +99,25 @@ def judge(criterion: Criterion, looks: Sequence[Look], ladders: Ladders, *, forc
     because = None if forced else not_applicable_because(criterion, [look.run.facts for look in looks])
     if because is not None:
         return Judged(criterion, _scored(criterion, because, None, "n/a", (), None, NOTHING_KNOWN))
-    asked = ladders.asked[criterion.id]
-    if not ladders.unseen[criterion.id] and not any(_offered(one, looks) for one in asked):
-        if criterion.id not in ladders.untouched:
-            ladders.untouched[criterion.id] = _judged(criterion, asked, looks, ladders)
-        return Judged(criterion, ladders.untouched[criterion.id])
-    return Judged(criterion, _judged(criterion, asked, looks, ladders))
+    key = _key(criterion, looks, ladders)
+    if key is None:
+        return Judged(criterion, _judged(criterion, ladders.asked[criterion.id], looks))
+    known = ladders.known.get(key)
+    if known is None:
+        known = ladders.remember(key, _judged(criterion, ladders.asked[criterion.id], looks))
+    return Judged(criterion, known)
 
 
-def _judged(criterion: Criterion, asked: Sequence[Asked], looks: Sequence[Look], ladders: Ladders) -> CriterionScore:
+def _key(criterion: Criterion, looks: Sequence[Look], ladders: Ladders) -> tuple[object, ...] | None:
+    """All that the score of a criterion hangs on, in one run without documents and history; None in any other."""
+    if len(looks) != 1 or looks[0].run.attestations or looks[0].run.history:
+        return None
+    look = looks[0]
+    said = [look.said(probe) for probe in ladders.sorted_probes[criterion.id]]
+    return (criterion.id, look.run.run.environment, *said) if said else (criterion.id,)
+
+
+def _judged(criterion: Criterion, asked: Sequence[Asked], looks: Sequence[Look]) -> CriterionScore:
     several = len(looks) > 1
     lines: list[RequirementScore] = []
     answers: list[tuple[Asked, Answer]] = []
@@ -162,6 +182,8 @@ def not_applicable_because(criterion: Criterion, facts: Sequence[ProviderFacts])
     It applies unless, for every run, one of the facts that it names is given with another value. A core criterion
     also applies where no public source is named against which anybody could check that fact.
     """
+    if not criterion.applies_if and not criterion.applies_from:
+        return None
     reasons = [_ruled_out(criterion, one) for one in facts]
     given = [one for one in reasons if one is not None]
     return given[0] if len(given) == len(reasons) else None
@@ -188,7 +210,7 @@ def _asked(requirement: Requirement, level: int, country: str | None) -> Asked:
 
 def _offered(asked: Asked, looks: Sequence[Look]) -> bool:
     id_ = asked.requirement.id
-    return any(id_ in look.offers or id_ in look.set_aside for look in looks)
+    return any(look.run.attestations and (id_ in look.offers or id_ in look.set_aside) for look in looks)
 
 
 def _by_level(answers: Sequence[tuple[Asked, Answer]]) -> dict[int, list[Truth]]:

@@ -1,5 +1,6 @@
 """What one run has to say to the rules of a book: its findings with their age, and the documents that count there."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -55,7 +56,10 @@ class Book:
             for level in criterion.levels.values()
             for asked in level
         }
-        self.gates = {gate.id: gate for gate in model.gates}
+        rules = [asked.met_by for one in model.criteria for level in one.levels.values() for asked in level]
+        self.turning = Counter(probe for rule in rules if rule is not None for probe in rule.probes())
+        """How many requirements turn on each probe."""
+        self.probes_of_gates = {gate.id: gate.met_by.probes() if gate.met_by else frozenset() for gate in model.gates}
         self.letters = {
             criterion.id
             for criterion in model.criteria
@@ -92,6 +96,7 @@ class Look:
         self.subject = run.run.subject
         self._ages: dict[str, Age | None] = {}
         self._ages_of_days: dict[str, Age] = {}
+        self._said: dict[str, tuple[object, ...]] = {}
 
     def finding(self, probe: str) -> Finding | None:
         return self.run.by_probe.get(probe)
@@ -108,6 +113,27 @@ class Look:
             finding, row = self.run.by_probe.get(probe), self.book.row(SEEN)
             self._ages[probe] = None if finding is None or row is None else self._aged(finding, row)
         return self._ages[probe]
+
+    def said(self, probe: str) -> tuple[object, ...]:
+        """All of a finding that a rule looks at, and its age."""
+        if probe not in self._said:
+            finding = self.run.by_probe.get(probe)
+            if finding is None:
+                self._said[probe] = ()
+            else:
+                verdict = finding.verdict
+                cells = self.run.cells(probe) if verdict.values else ()
+                counts = Counter((cell.declared, cell.result, cell.reason) for cell in cells)
+                self._said[probe] = (
+                    verdict.outcome,
+                    verdict.reason,
+                    verdict.message,
+                    finding.basis,
+                    finding.class_,
+                    self.age(probe),
+                    tuple(sorted(counts.items(), key=repr)),
+                )
+        return self._said[probe]
 
     def cells(self, probe: str, member: str) -> tuple[Cell, ...]:
         return self.run.cells(probe, member)

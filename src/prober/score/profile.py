@@ -3,17 +3,17 @@
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Cell, Finding, Outcome, Reason
-from prober.nouns.model import CapabilityProfile, MaturityModel
+from prober.nouns.model import CapabilityProfile
 from prober.nouns.run import REASON_FOR_PERMIT
 from prober.nouns.scorecard import Counts, FamilyScore, Fix, Gap, ProfileScore
 from prober.nouns.sheet import Effort, Sheet
-from prober.score.scope import ScoredRun, cells_of, outcome_of, sentences
+from prober.score.scope import ScoredRun, outcome_of, sentences
 
 Fate = Literal["shown", "refuted", "untested", "outside_sample", "not_permitted", "not_applicable"]
 
@@ -41,13 +41,17 @@ def profile(
     model: CapabilityProfile,
     runs: Sequence[ScoredRun],
     sheets: Mapping[str, Sheet],
-    maturity: MaturityModel | None,
+    declared: Gap,
+    turning: Mapping[str, int],
 ) -> ProfileScore:
-    """The counts per family and together, the gap, the reasons of what stayed unknown, and the fixes."""
+    """The counts per family and together, the gap, the reasons of what stayed unknown, and the fixes.
+
+    `declared` is what `gap` says of these runs, `turning` how many requirements of the rule book turn on each probe.
+    """
     families = []
     everything: list[Thing] = []
     for family in model.families:
-        things = [thing for run in runs for probe in family.probes for thing in asked_of(run.by_probe.get(probe))]
+        things = [thing for run in runs for probe in family.probes for thing in asked_of(run, probe)]
         everything.extend(things)
         families.append(FamilyScore(id=family.id, title=family.title, counts=counted(things), probes=family.probes))
     counts = counted(everything)
@@ -57,9 +61,9 @@ def profile(
         headline=headline(counts),
         counts=counts,
         families=tuple(families),
-        gap=gap(runs),
+        gap=declared,
         unknown_reasons=dict(sorted(Counter(one.reason for one in everything if one.reason).items())),
-        fixes=fixes(runs, sheets, maturity),
+        fixes=fixes(runs, sheets, turning),
     )
 
 
@@ -76,12 +80,12 @@ def headline(counts: Counts) -> str:
     return sentence
 
 
-def asked_of(finding: Finding | None) -> tuple[Thing, ...]:
+def asked_of(run: ScoredRun, probe: str) -> tuple[Thing, ...]:
     """The atomic things of a finding: its matrix cells where it has some, else the finding itself."""
-    cells = cells_of(finding)
+    cells = run.cells(probe)
     if cells:
         return tuple(_of_cell(cell) for cell in cells)
-    outcome, reason = outcome_of(finding)
+    outcome, reason = outcome_of(run.by_probe.get(probe))
     return (_unknown(reason) if outcome == "unknown" else Thing(OF_OUTCOME[outcome]),)
 
 
@@ -101,7 +105,7 @@ def counted(things: Iterable[Thing]) -> Counts:
 
 def gap(runs: Sequence[ScoredRun]) -> Gap:
     """Declared against shown, over the matrix cells of all findings."""
-    claims = [(run.run.subject, cell) for run in runs for one in run.by_probe.values() for cell in cells_of(one)]
+    claims = [(run.run.subject, cell) for run in runs for probe in run.by_probe for cell in run.cells(probe)]
     results = Counter(cell.result for _, cell in claims if cell.declared and cell.result != "undeclared_works")
     refuted = {
         f"{cell.claim} at {subject}" if len(runs) > 1 else cell.claim
@@ -118,18 +122,19 @@ def gap(runs: Sequence[ScoredRun]) -> Gap:
     )
 
 
-def fixes(runs: Sequence[ScoredRun], sheets: Mapping[str, Sheet], maturity: MaturityModel | None) -> tuple[Fix, ...]:
+def fixes(runs: Sequence[ScoredRun], sheets: Mapping[str, Sheet], turning: Mapping[str, int]) -> tuple[Fix, ...]:
     """The absent things most worth mending: least effort first, then what most requirements turn on, then by id.
 
     What a specification merely allows (every citation is MAY) and what only another country expects is left out.
     """
-    weights = Counter(_probes_of_requirements(maturity))
     absent: dict[str, list[tuple[ScoredRun, Finding]]] = {}
     for run in runs:
         for probe, finding in run.by_probe.items():
             if outcome_of(finding)[0] == "absent" and probe in sheets and expected(sheets[probe], run):
                 absent.setdefault(probe, []).append((run, finding))
-    order = sorted(absent, key=lambda probe: (EFFORTS.index(sheets[probe].remediation.effort), -weights[probe], probe))
+    order = sorted(
+        absent, key=lambda probe: (EFFORTS.index(sheets[probe].remediation.effort), -turning.get(probe, 0), probe)
+    )
     return tuple(_fix(probe, sheets[probe], absent[probe], len(runs) > 1) for probe in order[:MOST_FIXES])
 
 
@@ -172,14 +177,6 @@ def _unknown(reason: Reason | None) -> Thing:
     if reason == "untested_sample":
         return Thing("outside_sample", reason)
     return Thing("not_permitted" if reason in NEEDS_PERMIT else "untested", reason)
-
-
-def _probes_of_requirements(maturity: MaturityModel | None) -> Iterator[str]:
-    for criterion in maturity.criteria if maturity else ():
-        for level in criterion.levels.values():
-            for requirement in level:
-                if requirement.met_by is not None:
-                    yield from requirement.met_by.probes()
 
 
 def _fix(probe: str, sheet: Sheet, seen: Sequence[tuple[ScoredRun, Finding]], several: bool) -> Fix:
