@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from prober.mistake import Mistake
+from prober.nouns.attestation import PLAIN
 
 N = TypeVar("N", bound=BaseModel)
 LARGEST_FILE = 4 * 2**20
@@ -201,6 +202,13 @@ _PATTERN_WORDS: Mapping[str, str] = {
     r"^[A-Z0-9.]+/L[1-4]/[a-z0-9_]+$": "write criterion, level and a word, for example S8.STD.2/L3/jwks",
     r"^S8\.[A-Z0-9.]+$|^[A-Z][A-Z0-9.]+$": "write capital letters, digits and dots, for example OUR.STD.1",
     r"^S8\.GATE\.[1-8]$": "a gate is one of S8.GATE.1 to S8.GATE.8",
+    r"^[A-Z0-9.]+(/L[1-4]/[a-z0-9_]+)?$": "write criterion, level and a word, for example S8.GOV.1/L1/owner, or a gate",
+    "^[a-z0-9][a-z0-9_-]*$": "write small letters, digits, - and _, for example charter-2026",
+    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$": "write a day as year, month and day, such as 2026-10-31",
+    r"^[0-9]{4}-(0[1-9]|1[0-2])$": "write a month as year and month, such as 2026-10",
+    r"^[0-9]{1,12}(/[1-9][0-9]{0,11})?$": "write a whole number or a fraction in quotes, such as '41' or '41/100'",
+    r"^https://[^\s@]+$": "write a whole URL that begins with https://",
+    PLAIN: "write it on one line, without control characters or characters that nobody sees",
 }
 _TYPE_WORDS: Mapping[str, str] = {
     "tuple_type": "write a list, each item on a line that begins with `- `",
@@ -222,47 +230,72 @@ _SECRETS = frozenset({"bearer"})
 
 def explain(error: ValidationError, path: Path, lines: Mapping[tuple[Any, ...], int], known: Iterable[str] = ()) -> str:
     """One sentence about the first mistake, in the order of the file."""
+    problems = _problems(error)
+    first = min(problems, key=lambda one: (one["type"] == "missing", _line(_clean(one["loc"]), lines)))
+    line, text = _sentence(first, lines, known)
+    return f"{path}:{line}: {text}"
 
-    def line(place: tuple[Any, ...]) -> int:
-        where: tuple[Any, ...] = ()
-        for part in place:
-            # The name of a mapping is text here even if it reads as a number.
-            inner = (*where, part) if (*where, part) in lines else (*where, str(part))
-            if inner not in lines:
-                break
-            where = inner
-        return lines.get(where, 1)
 
-    def clean(place: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(part for part in place if part not in ("maturity", "profile", "[key]"))
+def explain_all(
+    error: ValidationError, lines: Mapping[tuple[Any, ...], int], known: Iterable[str] = ()
+) -> tuple[tuple[int, str], ...]:
+    """Every mistake, in the order of the file: its line, and one sentence that does not repeat the line."""
+    told = dict.fromkeys(_sentence(one, lines, known) for one in _problems(error))
+    return tuple(sorted(told, key=lambda one: one[0]))
 
+
+def _problems(error: ValidationError) -> list[Any]:
     # A list whose items are wrong is also called too short, and a name that is misspelt also missing.
-    problems = [one for one in error.errors(include_url=False) if one["type"] != "too_short" or not one["input"]]
-    first = min(problems, key=lambda one: (one["type"] == "missing", line(clean(one["loc"]))))
-    place = clean(first["loc"])
-    name = _place_words(place[:-1] if "[key]" in first["loc"] else place)
-    kind, given = first["type"], first.get("input")
+    return [one for one in error.errors(include_url=False) if one["type"] != "too_short" or not one["input"]]
+
+
+def _line(place: tuple[Any, ...], lines: Mapping[tuple[Any, ...], int]) -> int:
+    where: tuple[Any, ...] = ()
+    for part in place:
+        # The name of a mapping is text here even if it reads as a number.
+        inner = (*where, part) if (*where, part) in lines else (*where, str(part))
+        if inner not in lines:
+            break
+        where = inner
+    return lines.get(where, 1)
+
+
+def _clean(place: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The place as it stands in the file: pydantic also tells which member of a union it tried."""
+    return tuple(
+        part
+        for at, part in enumerate(place)
+        if part not in ("maturity", "profile", "[key]") and not (at and place[at - 1] == "shape")
+    )
+
+
+def _sentence(problem: Any, lines: Mapping[tuple[Any, ...], int], known: Iterable[str]) -> tuple[int, str]:
+    place = _clean(problem["loc"])
+    name = _place_words(place[:-1] if "[key]" in problem["loc"] else place)
+    kind, given, context = problem["type"], problem.get("input"), problem.get("ctx") or {}
     if kind.startswith("union_tag"):
-        return f"{path}:{line(('kind',))}: {_TYPE_WORDS[kind]}."
+        if context["discriminator"] == "'kind'":
+            return _line(("kind",), lines), f"{_TYPE_WORDS[kind]}."
+        expected = f"write one of {context['expected_tags']}" if "expected_tags" in context else "add it"
+        return _line((*place, "form"), lines), f"{name} needs a `form` that is known here; {expected}."
     if not place:
-        return f"{path}:1: {_whole_file(given, first)}."
+        return 1, f"{_whole_file(given, problem)}."
     if kind == "missing":
         text = f"{name} is missing; add it"
     elif kind == "extra_forbidden":
         near = difflib.get_close_matches(str(place[-1]), known, n=1) if len(place) == 1 else []
         hint = f"did you mean `{near[0]}`?" if near else "correct its spelling or remove it."
-        text = f"{name} is not known here; {hint}"
-        return f"{path}:{line(place)}: {text}"
+        return _line(place, lines), f"{name} is not known here; {hint}"
     elif kind in ("value_error", "assertion_error"):
-        text = str(first["msg"]).removeprefix("Value error, ").rstrip(".")
+        text = str(problem["msg"]).removeprefix("Value error, ").rstrip(".")
     elif given is None:
         text = f"{name} is empty; fill it in or remove the line"
     elif kind == "too_short":
         text = f"{name} is empty; name at least one"
     else:
         shown = isinstance(given, str | int | float) and len(str(given)) <= 60 and place[-1] not in _SECRETS
-        text = f"{name} is not right{f' (it is {given!r})' if shown else ''}; {_remedy(first)}"
-    return f"{path}:{line(place)}: {text}."
+        text = f"{name} is not right{f' (it is {given!r})' if shown else ''}; {_remedy(problem)}"
+    return _line(place, lines), f"{text}."
 
 
 def _place_words(place: tuple[Any, ...]) -> str:
@@ -294,6 +327,10 @@ def _remedy(first: Any) -> str:
         return f"write {context['ge']} or more"
     if kind == "less_than_equal":
         return f"write {context['le']} or less"
+    if kind == "string_too_long":
+        return f"write {context['max_length']} characters at most"
+    if kind == "string_too_short":
+        return "fill it in or remove the line"
     if kind in _TYPE_WORDS:
         return _TYPE_WORDS[kind]
     message = str(first["msg"]).rstrip(".")

@@ -6,7 +6,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from prober.nouns.attestation import Attestation, AttestationFile
 from prober.nouns.finding import Finding
+from prober.nouns.history import HistoryLine
 from prober.nouns.model import Model
 from prober.nouns.provider import Authorization, Provider
 from prober.nouns.run import Run
@@ -19,6 +21,9 @@ def schemas() -> Mapping[str, str]:
     nouns: dict[str, TypeAdapter[Any]] = {
         "provider": TypeAdapter(Provider),
         "authorization": TypeAdapter(Authorization),
+        "attestations": TypeAdapter(AttestationFile),
+        "attestation": TypeAdapter(Attestation),
+        "history": TypeAdapter(HistoryLine),
         "finding": TypeAdapter(Finding),
         "scorecard": TypeAdapter(Scorecard),
         "model": TypeAdapter(Model),

@@ -1,1 +1,1 @@
-"""What people attest: the file read and checked, a worksheet of what is still open, what expires when, imports."""
+"""What people state with documents: reading and checking it, worksheets, imports, and what expires when."""

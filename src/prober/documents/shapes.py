@@ -62,6 +62,7 @@ def from_shape(shape: Shape) -> Iterator[tuple[str, Fraction]]:
     elif isinstance(shape, SuiteResult):
         yield "tests_passed", Fraction(shape.passed)
         yield "tests_failed", Fraction(shape.failed + shape.errors)
+        yield "tests_skipped", Fraction(shape.skipped)
 
 
 def faults_of(shape: Shape) -> Iterator[str]:

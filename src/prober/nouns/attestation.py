@@ -1,8 +1,9 @@
 """attestations.yaml: what people state with documents, for the requirements that no machine can see from outside."""
 
+from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from prober.nouns.base import Noun
 
@@ -27,12 +28,31 @@ or partner) - assessment (security assessment, penetration test) - certificate (
 Inferno) - page (a public page that a person read and confirmed).
 """
 DocumentClass = Literal["E0", "E1", "E2", "E3"]
-Day = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")]
+
+
+def _of_the_calendar(day: str) -> str:
+    try:
+        date.fromisoformat(day)
+    except ValueError as error:
+        raise ValueError(f"{day} is not a day of the calendar; correct it.") from error
+    return day
+
+
+Day = Annotated[
+    str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"), AfterValidator(_of_the_calendar)
+]
 Month = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
-Count = Annotated[int, Field(ge=0, strict=True)]
+Count = Annotated[int, Field(ge=0, le=10**15, strict=True)]
 Amount = Annotated[str, Field(pattern=r"^[0-9]{1,12}(/[1-9][0-9]{0,11})?$")]
 """A whole number, or a fraction such as 41/100: nothing here is ever rounded."""
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+PLAIN = r"^[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*$"
+"""Text on one line in which everything can be seen: a report prints it, and a person must be able to check it."""
+Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60, pattern=PLAIN)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=PLAIN)]
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=PLAIN)]
+Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300, pattern=PLAIN)]
+Address = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=PLAIN)]
 
 
 class Period(Noun):
@@ -41,15 +61,21 @@ class Period(Noun):
     start: Day
     end: Day
 
+    @model_validator(mode="after")
+    def _forwards(self) -> "Period":
+        if self.end < self.start:
+            raise ValueError(f"The period ends on {self.end}, before it starts on {self.start}; correct its days.")
+        return self
+
 
 class Interface(Noun):
     """One row of an HL7 v2 interface inventory with the counts of its period."""
 
-    partner: str
-    events: tuple[str, ...] = Field(min_length=1, description="Trigger events, for example ORU^R01.")
-    version: str
-    guide: str | None = None
-    transport: str
+    partner: Title
+    events: tuple[Word, ...] = Field(min_length=1, description="Trigger events, for example ORU^R01.")
+    version: Word
+    guide: Title | None = None
+    transport: Word
     sent: Count
     accepted: Count = Field(description="Acknowledged AA.")
     errors: Count = Field(description="Acknowledged AE.")
@@ -67,7 +93,7 @@ class X12Set(Noun):
     """One transaction set of a clearinghouse statement."""
 
     set: Literal["270", "275", "276", "278", "835", "837"]
-    version: str
+    version: Word
     electronic: Count = Field(description="Transactions that went electronically.")
     total: Count = Field(description="All of the period, by portal, fax and paper too.")
     accepted: Count | None = None
@@ -85,7 +111,7 @@ class Ncpdp(Noun):
     """A prescription network's volume report by message type."""
 
     form: Literal["ncpdp"]
-    script_version: str
+    script_version: Word
     new_prescriptions: Count
     renewals: Count = 0
     changes: Count = 0
@@ -138,8 +164,8 @@ class DailyTransactions(Noun):
 class DataType(Noun):
     """One of the most common data types, with its share of all transactions."""
 
-    system: str
-    type: str
+    system: Word
+    type: Name
     share: Amount
 
 
@@ -147,7 +173,7 @@ class Metrics(Noun):
     """The yearly figures of transparency (schema of this project)."""
 
     form: Literal["metrics"]
-    definitions: dict[Literal["system", "transaction"], str] = Field(default_factory=dict)
+    definitions: dict[Literal["system", "transaction"], Sentence] = Field(default_factory=dict)
     connected_systems: Count | None = None
     connections_by_type: dict[ConnectionType, Count] | None = None
     overlap_declared: bool = Field(default=False, description="One system may stand under several types.")
@@ -159,8 +185,8 @@ class StageLetter(Noun):
     """A validation letter or certificate of a maturity stage."""
 
     form: Literal["stage_letter"]
-    facility: str
-    model: str = Field(description="For example EMRAM or O-EMRAM, or the equal of a national scheme.")
+    facility: Title
+    model: Name = Field(description="For example EMRAM or O-EMRAM, or the equal of a national scheme.")
     stage: Count
 
 
@@ -168,8 +194,8 @@ class ConfirmedPage(Noun):
     """A public page that a person read: no rule that looks for words may claim more than level 1 by itself."""
 
     form: Literal["page"]
-    url: str = Field(pattern=r"^https://[^\s@]+$")
-    confirmed_by: str = Field(description="Role or name of the person who read it.")
+    url: str = Field(pattern=r"^https://[^\s@]+$", max_length=500)
+    confirmed_by: Name = Field(description="Role or name of the person who read it.")
     confirmed_on: Day
 
 
@@ -177,10 +203,10 @@ class Product(Noun):
     """A product listing. It speaks for the product, never for its use at this provider."""
 
     form: Literal["product"]
-    listing: str
-    number: str
-    edition: str
-    criteria: tuple[str, ...]
+    listing: Sentence
+    number: Name
+    edition: Word
+    criteria: tuple[Word, ...]
     retrieved: Day
 
 
@@ -188,9 +214,9 @@ class SuiteResult(Noun):
     """What an independent test suite reported about one endpoint: counts of its tests by result."""
 
     form: Literal["suite"]
-    suite: str
-    version: str | None = None
-    base: str
+    suite: Title
+    version: Word | None = None
+    base: Address
     passed: Count
     failed: Count
     skipped: Count = 0
@@ -207,11 +233,11 @@ Shape = Annotated[
 class Document(Noun):
     """The file behind an attestation. It is named by its hash, and copied nowhere unless it is public."""
 
-    title: str
-    file: str | None = Field(default=None, description="Path beside attestations.yaml; checked against the hash.")
+    title: Title
+    file: Sentence | None = Field(default=None, description="Path beside attestations.yaml; checked against the hash.")
     sha256: Sha256
     public: bool = False
-    third_party: str | None = Field(
+    third_party: Title | None = Field(
         default=None,
         description="Who other than the provider signed it, or from whom it was fetched. Without one it is E2 at most.",
     )
@@ -220,8 +246,8 @@ class Document(Noun):
 class Inspection(Noun):
     """An auditor's sign-off: until it is recorded, a private document reads as not inspected."""
 
-    by: str
-    role: str
+    by: Name
+    role: Name
     on: Day
 
 
@@ -229,19 +255,21 @@ class Attestation(Noun):
     """One statement by a person, for exactly the requirements that it names."""
 
     schema_: Literal["prober/attestation/1"] = Field(default="prober/attestation/1", alias="schema")
-    id: str = Field(pattern="^[a-z0-9][a-z0-9_-]*$")
-    requirements: tuple[Annotated[str, Field(pattern=r"^[A-Z0-9.]+/L[1-4]/[a-z0-9_]+$")], ...] = Field(min_length=1)
-    claim: str = Field(description="What is claimed, in one sentence.")
+    id: str = Field(pattern="^[a-z0-9][a-z0-9_-]*$", max_length=100)
+    requirements: tuple[Annotated[str, Field(pattern=r"^[A-Z0-9.]+(/L[1-4]/[a-z0-9_]+)?$")], ...] = Field(min_length=1)
+    claim: Sentence = Field(description="What is claimed, in one sentence.")
     answer: Literal["yes", "no"] = Field(default="yes", description="no: the provider states that it is not so.")
     kind: DocumentKind
     class_: DocumentClass = Field(alias="class")
-    issuer: str = Field(description="Who issued the document.")
-    signer_role: str
+    issuer: Title = Field(description="Who issued the document.")
+    signer_role: Name
     issued: Day
     period: Period | None = None
     valid_until: Day | None = Field(default=None, description="The last day of a certificate, from the certificate.")
-    entity: str = Field(description="The legal entity that the document is about.")
-    bases: tuple[str, ...] = Field(default=(), description="The FHIR bases that it is about; none: the whole entity.")
+    entity: Title = Field(description="The legal entity that the document is about.")
+    bases: tuple[Address, ...] = Field(
+        default=(), description="The FHIR bases that it is about; none: the whole entity."
+    )
     values: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")], Amount] = Field(default_factory=dict)
     shape: Shape | None = None
     document: Document | None = None
@@ -270,3 +298,9 @@ class AttestationFile(Noun):
 
     schema_: Literal["prober/attestations/1"] = Field(default="prober/attestations/1", alias="schema")
     attestations: tuple[Attestation, ...] = ()
+
+    @field_validator("attestations", mode="before")
+    @classmethod
+    def _none_yet(cls, given: object) -> object:
+        # A worksheet whose blocks are all still comments says `attestations:` and nothing under it.
+        return () if given is None else given
