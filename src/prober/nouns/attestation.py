@@ -232,7 +232,7 @@ class Attestation(Noun):
     id: str = Field(pattern="^[a-z0-9][a-z0-9_-]*$")
     requirements: tuple[Annotated[str, Field(pattern=r"^[A-Z0-9.]+(/L[1-4]/[a-z0-9_]+)?$")], ...] = Field(
         min_length=1,
-        description="Ids of requirements, or of gates. For a gate `answer: yes` says that it was seen to fire, and `no` "
+        description="Ids of requirements, or of gates. For a gate the answer yes says that it was seen to fire, and no "
         "that it was tried and held.",
     )
     claim: str = Field(description="What is claimed, in one sentence.")
