@@ -114,7 +114,9 @@ def as_page(model: MaturityModel, probes: Iterable[str]) -> str:
 def _rules(model: MaturityModel) -> Iterator[tuple[str, Rule]]:
     for criterion in model.criteria:
         for requirements in criterion.levels.values():
-            yield from ((one.id, one.met_by) for one in requirements if one.met_by is not None)
+            for one in requirements:
+                here = (one.met_by, one.elsewhere.met_by if one.elsewhere is not None else None)
+                yield from ((one.id, rule) for rule in here if rule is not None)
     yield from ((gate.id, gate.met_by) for gate in model.gates if gate.met_by is not None)
 
 

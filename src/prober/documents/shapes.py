@@ -15,6 +15,7 @@ from prober.nouns.attestation import (
     Ncpdp,
     Network,
     Shape,
+    StageLetter,
     SuiteResult,
 )
 
@@ -59,6 +60,8 @@ def from_shape(shape: Shape) -> Iterator[tuple[str, Fraction]]:
         yield from _network(shape)
     elif isinstance(shape, Metrics):
         yield from _metrics(shape)
+    elif isinstance(shape, StageLetter):
+        yield "stage", Fraction(shape.stage)
     elif isinstance(shape, SuiteResult):
         yield "tests_passed", Fraction(shape.passed)
         yield "tests_failed", Fraction(shape.failed + shape.errors)

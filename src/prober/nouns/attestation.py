@@ -252,11 +252,15 @@ class Inspection(Noun):
 
 
 class Attestation(Noun):
-    """One statement by a person, for exactly the requirements that it names."""
+    """One statement by a person, for exactly the requirements and gates that it names."""
 
     schema_: Literal["prober/attestation/1"] = Field(default="prober/attestation/1", alias="schema")
     id: str = Field(pattern="^[a-z0-9][a-z0-9_-]*$", max_length=100)
-    requirements: tuple[Annotated[str, Field(pattern=r"^[A-Z0-9.]+(/L[1-4]/[a-z0-9_]+)?$")], ...] = Field(min_length=1)
+    requirements: tuple[Annotated[str, Field(pattern=r"^[A-Z0-9.]+(/L[1-4]/[a-z0-9_]+)?$")], ...] = Field(
+        min_length=1,
+        description="Ids of requirements, or of gates. For a gate the answer yes says that it was seen to fire, and no "
+        "that it was tried and held.",
+    )
     claim: Sentence = Field(description="What is claimed, in one sentence.")
     answer: Literal["yes", "no"] = Field(default="yes", description="no: the provider states that it is not so.")
     kind: DocumentKind

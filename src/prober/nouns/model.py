@@ -73,6 +73,11 @@ class Series(Noun):
     outcome: Outcome = "present"
     nights: int = Field(default=30, ge=1)
     at_least: int = Field(default=28, ge=1)
+    spread_days: int = Field(
+        default=0,
+        ge=0,
+        description="Days that must lie between the first and the last of these nights; with fewer it is unknown.",
+    )
 
 
 class Rule(Noun):
