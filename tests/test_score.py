@@ -470,7 +470,7 @@ class TestGates:
         assert gate_of(ran(found("patient_data_protected")), fires).state == "would_apply"
 
 
-SOURCED = {
+SOURCED: dict[str, Any] = {
     "public_sources": dict.fromkeys(("prior_auth_customary", "services", "country", "population_size"), "a public page")
 }
 

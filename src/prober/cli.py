@@ -104,6 +104,12 @@ Target = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The run folder to make (new or empty).")]
 ProviderFile = Annotated[Path | None, typer.Option("--provider", metavar="FILE", help="provider.yaml.")]
+AttestationsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--attestations", metavar="FILE", help="What people attest; else attestations.yaml beside the provider file."
+    ),
+]
 AuthorizationFile = Annotated[
     Path | None, typer.Option("--authorization", metavar="FILE", help="The authorization statement.")
 ]
@@ -236,6 +242,7 @@ def run(
     target: Target = None,
     out: Out = None,
     provider: ProviderFile = None,
+    attestations: AttestationsFile = None,
     authorization: AuthorizationFile = None,
     authorized_by: AuthorizedBy = None,
     sandbox: Sandbox = False,
@@ -266,6 +273,7 @@ def collect(
     target: Target = None,
     out: Out = None,
     provider: ProviderFile = None,
+    attestations: AttestationsFile = None,
     authorization: AuthorizationFile = None,
     authorized_by: AuthorizedBy = None,
     sandbox: Sandbox = False,
@@ -310,13 +318,28 @@ def score(
     as_of: AsOf = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where scorecard.json is written.")] = None,
     fail_under: FailUnder = None,
+    attestations: AttestationsFile = None,
+    provider: ProviderFile = None,
+    history: Annotated[
+        list[Path] | None,
+        typer.Option("--history", metavar="RUN", help="An earlier run of the same base to rely on (repeat it)."),
+    ] = None,
     probes: ProbeFolders = None,
     json: AsJson = False,
 ) -> None:
     """Score one run, or several runs of one provider, without a network."""
-    from prober.stages import score_stage
+    from prober.stages import Supplements, score_stage
 
-    raise typer.Exit(score_stage(runs, model, as_of, out, fail_under, probes or (), json, _say))
+    more = Supplements(attestations, provider, tuple(history or ()))
+    raise typer.Exit(score_stage(runs, model, as_of, out, fail_under, probes or (), json, _say, more))
+
+
+@app.command("next")
+def next_steps(runs: RunFolders, as_of: AsOf = None, probes: ProbeFolders = None) -> None:
+    """Print the smallest set of steps to the next label, and who takes each of them."""
+    from prober.stages import next_stage
+
+    _say(next_stage(runs, probes or (), as_of))
 
 
 @app.command()
@@ -363,15 +386,25 @@ def list_probes(probes: ProbeFolders = None) -> None:
 
 @app.command()
 def explain(
-    id: Annotated[str, typer.Argument(metavar="ID", help="A probe's id, for example patient_read.")],
+    id: Annotated[
+        str, typer.Argument(metavar="ID", help="A probe's or a criterion's id, for example patient_read or S8.GOV.1.")
+    ],
+    run: Annotated[
+        list[Path] | None, typer.Option("--run", metavar="RUN", help="For a criterion: where these runs stand on it.")
+    ] = None,
+    model: ModelFile = None,
     probes: ProbeFolders = None,
 ) -> None:
-    """Explain a probe: what, why, citation, what it asks, what counts, how to fix."""
+    """Explain a probe (what, why, citation, what counts, how to fix), or a criterion with its ladder."""
     from prober.library import load_probes
     from prober.render.terminal import explanation
+    from prober.stages import explain_criterion
 
-    one = _found(id, load_probes(probes or ()))
-    _say(explanation(one.id, one.family, one.sheet, one.probe.inputs_closure()))
+    text = explain_criterion(id, run or (), model, probes or ()) if "." in id else None
+    if text is None:
+        one = _found(id, load_probes(probes or ()))
+        text = explanation(one.id, one.family, one.sheet, one.probe.inputs_closure())
+    _say(text)
 
 
 @app.command()
@@ -503,21 +536,45 @@ def _prepared(given: dict[str, Any]) -> list["Prepared"]:
 
     check_base = partial(checked_base, allow_http=given["allow_http"])
     provider = load_provider(given["provider"], check_base) if given["provider"] else None
+    attested = _attested(given, provider)
     if given["target"]:
         targets = [given["target"]]
     elif provider is not None:
         targets = list(provider.fhir_bases)
     else:
         raise Mistake("No target was given; name a FHIR base URL, or a provider file with --provider.")
-    return [prepare(_options(given, target, provider), SystemClock()) for target in targets]
+    return [prepare(_options(given, target, provider, attested), SystemClock()) for target in targets]
 
 
-def _options(given: dict[str, Any], target: str, provider: Any) -> "Options":
+def _attested(given: dict[str, Any], provider: Any) -> tuple[Any, ...]:
+    """The attestations that were named, or that lie beside the provider file, where this command takes any."""
+    if "attestations" not in given:
+        return ()
+    path = given["attestations"]
+    if path is None:
+        path = given["provider"].with_name("attestations.yaml") if given["provider"] else None
+        if path is None or not path.is_file():
+            return ()
+    from prober.stages import load_attested, model_of_run
+
+    return load_attested(path, model_of_run(None, _book(given.get("model"))), provider)
+
+
+def _book(model: Path | None) -> Path | None:
+    """The file of a rule book, if that is what was named: a run may also be given another capability profile."""
+    from prober.library import load_model
+    from prober.nouns.model import CapabilityProfile
+
+    return None if model is None or isinstance(load_model(model), CapabilityProfile) else model
+
+
+def _options(given: dict[str, Any], target: str, provider: Any, attested: tuple[Any, ...]) -> "Options":
     from prober.pipeline import Options
 
     return Options(
         target=target,
         provider=provider,
+        attestations=attested,
         authorization=given["authorization"],
         authorized_by=given["authorized_by"],
         sandbox=given["sandbox"],

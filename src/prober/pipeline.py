@@ -21,6 +21,7 @@ from prober.handwriting import read_text
 from prober.judge import judge
 from prober.library import LoadedProbe, check_model, load_model, load_probes, parse_model, shipped_models
 from prober.mistake import Mistake
+from prober.nouns.attestation import Attestation
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Finding, Reason
 from prober.nouns.model import CapabilityProfile
@@ -76,6 +77,7 @@ class Options:
     model: Path | None = None
     allow_http: bool = False
     contact: str | None = None
+    attestations: tuple[Attestation, ...] = ()
     only: frozenset[str] | None = None
     """The ids of the probes to run; None: all."""
 
@@ -255,6 +257,8 @@ async def collect(
             tuple(redactor.value(one, "id") for one in groups),
         )
     )
+    if options.attestations:
+        run_folder.write_attestations(options.attestations)
     run_folder.write_run(run)
     pacing = SANDBOX if plan.pace == "sandbox" else POLITE
     if decision.requests_per_second is not None and plan.pace == "polite":

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -14,6 +15,9 @@ from prober.archive import FINDINGS, SCORECARD, RunFolder, check_place
 from prober.clock import Clock, SystemClock
 from prober.library import LoadedProbe, check_model, load_model, load_probes, shipped_models
 from prober.mistake import BadFolder, Mistake
+from prober.nouns.attestation import Attestation
+from prober.nouns.model import MaturityModel
+from prober.nouns.provider import Provider
 from prober.nouns.scorecard import Scorecard
 from prober.pipeline import (
     Collected,
@@ -28,6 +32,7 @@ from prober.pipeline import (
 )
 from prober.render.report import Report, Subject
 from prober.score.workflows import BLOCK as WORKFLOWS
+from prober.supplement import supplemented
 
 if TYPE_CHECKING:
     from prober.session.live import Progress
@@ -87,6 +92,18 @@ def run_stage(
     return code
 
 
+@dataclass(frozen=True)
+class Supplements:
+    """What a score may rely on beside the runs: a file of attestations, and run folders of earlier nights."""
+
+    attestations: Path | None = None
+    provider: Path | None = None
+    history: tuple[Path, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.attestations is not None or bool(self.history)
+
+
 def score_stage(
     runs: Sequence[Path],
     model: Path | None,
@@ -96,12 +113,15 @@ def score_stage(
     extra: Iterable[Path],
     as_json: bool,
     say: Say,
+    more: Supplements = Supplements(),
 ) -> int:
     """`prober score`. The exit code."""
     from prober.render.terminal import summary
 
     probes = load_probes(extra)
     folders = [RunFolder.open(one) for one in runs]
+    if more:
+        return _score_with_more(folders, model, as_of, out, fail_under, probes, as_json, say, more)
     if out is None and len(folders) > 1:
         raise Mistake("Several runs give one scorecard of the provider; say with --out DIR where it is to lie.")
     if out is None and model is not None:
@@ -117,6 +137,110 @@ def score_stage(
     root = out or folders[0].path
     say(card.line() if as_json else summary(load_report(root, folders, probes, card), width=_width()))
     return exit_code([card], [folder.run() for folder in folders], False, below)
+
+
+def _score_with_more(
+    folders: Sequence[RunFolder],
+    model: Path | None,
+    as_of: str | None,
+    out: Path | None,
+    fail_under: str | None,
+    probes: Mapping[str, LoadedProbe],
+    as_json: bool,
+    say: Say,
+    more: Supplements,
+) -> int:
+    """Score copies of the runs that hold what was added: the runs themselves are evidence and stay as they are."""
+    from prober.render.terminal import summary
+
+    if out is None:
+        raise Mistake("Documents and earlier nights give another scorecard; say with --out DIR where it is to lie.")
+    check_place(out, "--out", empty=True)
+    book = model_of_run(folders[0], model)
+    given = load_attested(more.attestations, book, _provider_for(more)) if more.attestations is not None else None
+    earlier = [RunFolder.open(one) for one in more.history]
+    lost = [one for one in earlier if one.run().subject not in {folder.run().subject for folder in folders}]
+    if lost:
+        raise Mistake(f"{lost[0].path}: this run looked at {lost[0].run().subject}, which is not scored here.")
+    copies = [
+        supplemented(
+            folder,
+            out if len(folders) == 1 else out / f"{number:02d}-{urlsplit(folder.run().subject).hostname or 'target'}",
+            given,
+            [one for one in earlier if one.run().subject == folder.run().subject],
+        )
+        for number, folder in enumerate(folders, 1)
+    ]
+    card = score_folders(copies, probes, model=model, as_of=as_of)
+    RunFolder(out).write_scorecard(card)
+    report = load_report(out, copies, probes, card)
+    write_reports(out, report)
+    below = surely_below(card, fail_under) if fail_under else False
+    say(card.line() if as_json else summary(report, width=_width()))
+    return exit_code([card], [folder.run() for folder in copies], False, below)
+
+
+def _provider_for(more: Supplements) -> Provider | None:
+    """The provider file that says which entity the documents are about: the one named, else the one beside them."""
+    from prober.library import load_provider
+
+    beside = more.attestations.parent / "provider.yaml" if more.attestations is not None else None
+    path = more.provider or (beside if beside is not None and beside.is_file() else None)
+    return load_provider(path) if path is not None else None
+
+
+def load_attested(path: Path, book: MaturityModel, provider: Provider | None) -> tuple[Attestation, ...]:
+    """The attestations of a file, checked against the rule book and the provider file. Raises Mistake."""
+    from prober.attest.reading import load_attestations
+
+    return load_attestations(path, book, provider, today=SystemClock().utc().date())
+
+
+def model_of_run(folder: RunFolder | None, model: Path | None) -> MaturityModel:
+    """The rule book that a score uses: the one named, else that of the run, else the one that ships."""
+    from prober.library import parse_model
+
+    if model is not None or folder is None:
+        loaded = load_model(model or shipped_models()[1])
+        books = [loaded] if isinstance(loaded, MaturityModel) else []
+    else:
+        parsed = [parse_model(text, folder.path / "model.yaml") for text in folder.models()]
+        books = [one for one in parsed if isinstance(one, MaturityModel)]
+    if not books:
+        raise Mistake("There is no rule book of levels here, and attestations belong to one; name it with --model.")
+    return books[0]
+
+
+def next_stage(runs: Sequence[Path], extra: Iterable[Path], as_of: str | None) -> str:
+    """`prober next`: the steps to the next label, from scored or judged run folders."""
+    from prober.render.terminal import next_text
+
+    folders = [RunFolder.open(one) for one in runs]
+    for folder in folders:
+        if not folder.has(FINDINGS):
+            raise Mistake(f"{folder.path / FINDINGS}: this file is missing; make it with `prober judge`.")
+    card = score_folders(folders, load_probes(extra), as_of=as_of)
+    maturity = card.maturity
+    if maturity is None or maturity.label is None or maturity.next is None:
+        raise Mistake(f"{folders[0].path}: this run was scored without a rule book that has labels.")
+    return next_text(maturity.next, maturity.label, _width())
+
+
+def explain_criterion(id_: str, runs: Sequence[Path], model: Path | None, extra: Iterable[Path]) -> str | None:
+    """`prober explain CRITERION`: its ladder, with the provider's own position where runs are given; None if the rule
+    book has no such criterion."""
+    from prober.render.terminal import criterion_text
+
+    folders = [RunFolder.open(one) for one in runs]
+    book = model_of_run(folders[0] if folders else None, model)
+    criterion = next((one for one in book.criteria if one.id == id_), None)
+    if criterion is None:
+        return None
+    score = None
+    if folders:
+        card = score_folders(folders, load_probes(extra), model=model)
+        score = next((one for one in (card.maturity.criteria if card.maturity else ()) if one.id == id_), None)
+    return criterion_text(criterion, score, _width())
 
 
 def render_stage(runs: Sequence[Path], out: Path | None, extra: Iterable[Path]) -> tuple[Path, ...]:
@@ -157,7 +281,6 @@ def load_report(root: Path, folders: Sequence[RunFolder], probes: Mapping[str, L
 def coverage_text(model: Path | None, extra: Iterable[Path], *, markdown: bool) -> str:
     """`prober coverage`: the ledger of a rule book."""
     from prober.coverage import as_page, as_text, ledger
-    from prober.nouns.model import MaturityModel
 
     path = model or shipped_models()[1]
     loaded = load_model(path)
@@ -255,7 +378,6 @@ def _check_threshold(what: str | None, prepared: Sequence[Prepared]) -> None:
     if what is None:
         return
     from prober.library import parse_model
-    from prober.nouns.model import MaturityModel
 
     name, _, level = what.partition("=")
     models = [parse_model(text, Path("model.yaml")) for text in prepared[0].models]
@@ -300,9 +422,14 @@ def _width() -> int:
 
 
 __all__ = [
+    "Supplements",
     "cleanup_stage",
     "coverage_text",
+    "explain_criterion",
+    "load_attested",
     "load_report",
+    "model_of_run",
+    "next_stage",
     "render_stage",
     "run_stage",
     "score_stage",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from prober.documents.fitting import documents_in, rule_of, text_of
+from prober.documents.fitting import rule_of, text_of
 from prober.nouns.model import Attested, Criterion, Gate, Level, MaturityModel, Requirement, Rule
 
 
@@ -64,4 +64,5 @@ def _of_gate(gate: Gate) -> Asked:
 
 def _documents(rule: Rule | None) -> tuple[Attested, ...]:
     """Where a document counts: not where the rule takes nothing but what prober saw itself."""
-    return tuple(one for one in documents_in(rule) if set(one.classes) != {"E4"})
+    wanted = rule.documents() if rule is not None else ()
+    return tuple(one for one in wanted if set(one.classes) != {"E4"})

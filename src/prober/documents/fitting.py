@@ -1,6 +1,6 @@
 """Which document may speak for what: by its kind, the row of freshness that a criterion rests on, and its class."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from prober.nouns.attestation import Attestation, DocumentClass, DocumentKind, Shape
 from prober.nouns.model import Attested, Criterion, Requirement, Rule
@@ -32,28 +32,20 @@ FORMS: Mapping[str, tuple[DocumentKind, ...]] = {
 """The kinds of document that each typed shape may stand in."""
 
 
+def is_swapped(asked: Requirement, country: str | None) -> bool:
+    """Whether another text stands in the requirement's place: a national norm holds in its own countries only."""
+    return asked.elsewhere is not None and country not in asked.elsewhere.countries
+
+
 def rule_of(asked: Requirement, country: str | None) -> Rule | None:
-    """The rule of a requirement in this country; where the country is not known, the one of the norm itself."""
+    """The rule of a requirement in this country."""
     swap = asked.elsewhere
-    if swap is None or country is None or country in swap.countries or swap.met_by is None:
-        return asked.met_by
-    return swap.met_by
+    return swap.met_by if swap is not None and swap.met_by and is_swapped(asked, country) else asked.met_by
 
 
 def text_of(asked: Requirement, country: str | None) -> str:
     """The requirement as it reads in this country."""
-    swap = asked.elsewhere
-    return asked.text if swap is None or country is None or country in swap.countries else swap.text
-
-
-def documents_in(rule: Rule | None) -> Iterator[Attested]:
-    """Every place of a rule at which a document counts."""
-    if rule is None:
-        return
-    if rule.attested is not None:
-        yield rule.attested
-    for one in (*(rule.all or ()), *(rule.any or ())):
-        yield from documents_in(one)
+    return asked.elsewhere.text if asked.elsewhere is not None and is_swapped(asked, country) else asked.text
 
 
 def kinds_for(criterion: Criterion, wanted: Iterable[Attested]) -> tuple[DocumentKind, ...]:

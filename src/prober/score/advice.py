@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
 
+from prober.documents.fitting import rule_of
 from prober.nouns.finding import Finding
 from prober.nouns.model import Attested, Condition, Criterion, Gate, Label, MaturityModel, Requirement, Rule, Workflow
 from prober.nouns.scorecard import (
@@ -220,10 +221,7 @@ class _Advisor:
         return line.how != "gap" and rule is not None and not _has_series(rule)
 
     def _rule(self, asked: Requirement) -> Rule | None:
-        swap = asked.elsewhere
-        if swap is not None and self.country not in swap.countries and swap.met_by is not None:
-            return swap.met_by
-        return asked.met_by
+        return rule_of(asked, self.country)
 
     def _makes_known(self, line: RequirementScore) -> bool:
         rule = self._rule(self.asked[line.id])

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from prober.documents.fitting import is_swapped, rule_of, text_of
 from prober.nouns.model import Criterion, MaturityModel, Requirement, Rule
 from prober.nouns.provider import ProviderFacts
 from prober.nouns.scorecard import CriterionScore, FacetScore, Interval, RequirementScore, Truth
@@ -201,11 +202,15 @@ def next_step(low: int, answers: Sequence[tuple[Asked, Answer]]) -> str | None:
 
 
 def _asked(requirement: Requirement, level: int, country: str | None) -> Asked:
-    swap = requirement.elsewhere
-    swapped = swap is not None and country not in swap.countries
-    rule = swap.met_by if swapped and swap is not None and swap.met_by is not None else requirement.met_by
-    text = swap.text if swapped and swap is not None else requirement.text
-    return Asked(requirement, level, rule, text, swapped, rule.probes() if rule is not None else frozenset())
+    rule = rule_of(requirement, country)
+    return Asked(
+        requirement,
+        level,
+        rule,
+        text_of(requirement, country),
+        is_swapped(requirement, country),
+        rule.probes() if rule is not None else frozenset(),
+    )
 
 
 def _offered(asked: Asked, looks: Sequence[Look]) -> bool:

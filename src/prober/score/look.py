@@ -7,21 +7,14 @@ from datetime import date
 from fractions import Fraction
 from functools import cached_property
 
+from prober.documents.fitting import kind_fits
 from prober.documents.freshness import ROW, SEEN, Age, age_of, age_of_document, day_of
 from prober.documents.shapes import values_of
 from prober.nouns.attestation import Attestation, DocumentClass
 from prober.nouns.finding import Cell, Finding, Outcome, Reason
 from prober.nouns.history import HistoryLine
-from prober.nouns.model import Criterion, FreshnessRow, MaturityModel
+from prober.nouns.model import Attested, Criterion, FreshnessRow, MaturityModel
 from prober.score.scope import ScoredRun, outcome_of
-
-KINDS_OF_ROW: Mapping[str, tuple[str, ...]] = {
-    **{row: (kind,) for kind, row in ROW.items()},
-    SEEN: ("result", "page"),
-}
-"""The kinds of document that fit a freshness row of a criterion. What prober can see, a suite or a page shows too."""
-
-WEAK = ("E0", "E1")
 
 
 @dataclass(frozen=True)
@@ -60,16 +53,16 @@ class Book:
         self.turning = Counter(probe for rule in rules if rule is not None for probe in rule.probes())
         """How many requirements turn on each probe."""
         self.probes_of_gates = {gate.id: gate.met_by.probes() if gate.met_by else frozenset() for gate in model.gates}
-        self.letters = {
-            criterion.id
-            for criterion in model.criteria
-            if any(
-                rule.stage_letter
-                for level in criterion.levels.values()
-                for asked in level
-                if asked.met_by
-                for rule in asked.met_by.documents()
+        self.documents: dict[str, tuple[Attested, ...]] = {
+            asked.id: tuple(
+                one
+                for rule in (asked.met_by, asked.elsewhere.met_by if asked.elsewhere else None)
+                if rule is not None
+                for one in rule.documents()
             )
+            for criterion in model.criteria
+            for level in criterion.levels.values()
+            for asked in level
         }
 
     def row(self, name: str) -> FreshnessRow | None:
@@ -79,11 +72,9 @@ class Book:
     def fits(self, one: Attestation, requirement: str) -> bool:
         """Whether a document of this kind is what the requirement's criterion can rest on."""
         criterion = self.criterion_of.get(requirement)
-        if criterion is None or one.kind == "listing" or (one.kind == "policy" and one.class_ in WEAK):
+        if criterion is None:
             return True
-        if one.kind == "certificate" and criterion.id in self.letters:
-            return True
-        return any(one.kind in KINDS_OF_ROW.get(row, ()) for row in criterion.freshness)
+        return kind_fits(one.kind, one.class_, criterion, self.documents[requirement])
 
 
 class Look:
