@@ -295,6 +295,15 @@ class TestContradictions:
         one = only(self.SAME, document(answer="no"), findings=(found("a"),))
         assert (one.requirements[0].truth, one.conflict) == ("true", True)
 
+    @pytest.mark.parametrize(("answer", "truth"), [("yes", "true"), ("no", "false")])
+    def test_where_nothing_was_to_be_seen_the_document_speaks_for_the_fact(self, answer: str, truth: str) -> None:
+        one = only(self.SAME, document(answer=answer), findings=(found("a", "unknown"),))
+        assert (one.requirements[0].truth, one.conflict) == (truth, False)
+
+    def test_what_was_not_declared_is_not_applicable_whatever_a_document_says(self) -> None:
+        one = only(self.SAME, document(), findings=(found("a", "not_applicable"),))
+        assert one.requirements[0].truth == "unknown"
+
     def test_another_route_stands_for_itself(self) -> None:
         one = only(self.OTHER_ROUTE, document(), findings=(found("a", "absent"),))
         assert (one.requirements[0].truth, one.conflict) == ("true", False)
@@ -405,6 +414,17 @@ class TestSeries:
     )
     def test_enough_of_the_last_decided_nights(self, nights: str, truth: str) -> None:
         assert self.truth(nights) == truth
+
+    def test_what_was_never_declared_leaves_the_series_out(self) -> None:
+        rule = "{all: [{series: {probe: a}}, {is: {probe: b}}]}"
+        findings = (found("a", "not_applicable"), found("b"))
+        assert only(rule, findings=findings).requirements[0].truth == "true"
+
+    @pytest.mark.parametrize(("first", "truth"), [("2026-09-24", "true"), ("2026-09-25", "unknown")])
+    def test_nights_may_have_to_lie_apart(self, first: str, truth: str) -> None:
+        rule = "{series: {probe: a, nights: 3, at_least: 3, spread_days: 60}}"
+        lines = tuple(remembered("a", "present", f"{day}T02:00:00.000000Z") for day in (first, "2026-10-20"))
+        assert only(rule, findings=(found("a"),), history=lines).requirements[0].truth == truth
 
     def test_a_night_with_one_failed_look_failed(self) -> None:
         lines = tuple(remembered("a", "present", f"2026-10-{day:02d}T02:00:00.000000Z") for day in range(1, 30))

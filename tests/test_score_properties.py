@@ -131,7 +131,7 @@ WORKFLOWS = [
     },
     {"id": "S8.WF.VC", "title": "Virtual care", "lead": "S8.WF.VC.1"},
 ]
-LABELS = [
+LABELS: list[dict[str, Any]] = [
     {"name": "Not rated", "meaning": "Too little is known."},
     {
         "name": "Emerging",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from prober.documents.freshness import SEEN
 from prober.nouns.attestation import Attestation, DocumentClass, DocumentKind, Shape
 from prober.nouns.model import Attested, Criterion, Requirement, Rule
 
@@ -51,7 +52,7 @@ def text_of(asked: Requirement, country: str | None) -> str:
 def kinds_for(criterion: Criterion, wanted: Iterable[Attested]) -> tuple[DocumentKind, ...]:
     """The kinds of document that may speak to a requirement of this criterion, without the listing."""
     rules = tuple(wanted)
-    fitting = [kind for kind, row in RESTS_ON.items() if row in criterion.freshness]
+    fitting = [kind for kind, row in RESTS_ON.items() if row in _rows(criterion)]
     if any("E0" in one.classes or "E1" in one.classes for one in rules):
         fitting.append("policy")
     if any(one.stage_letter for one in rules):
@@ -65,7 +66,12 @@ def kind_fits(kind: DocumentKind, class_: DocumentClass, criterion: Criterion, w
         return True
     if kind == "certificate" and any(one.stage_letter for one in wanted):
         return True
-    return RESTS_ON[kind] in criterion.freshness
+    return RESTS_ON[kind] in _rows(criterion)
+
+
+def _rows(criterion: Criterion) -> frozenset[str]:
+    """The rows of a criterion. Where prober may look at all, a page and a test suite's result may show the same."""
+    return frozenset(criterion.freshness) | ({SEEN} if set(criterion.modes) - {"A"} else frozenset())
 
 
 def shape_fits(shape: Shape, kind: DocumentKind) -> bool:

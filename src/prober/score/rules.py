@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import date
 from fractions import Fraction
 from itertools import pairwise
 
@@ -82,14 +83,19 @@ def any_of(truths: Iterable[Truth]) -> Truth:
 
 
 def _any(rules: tuple[Rule, ...], look: Look, asked: str, level: int) -> Said:
-    """The greatest truth. A document about the very fact that a probe decided is not asked: what was seen wins."""
+    """The greatest truth. Of a document about the very fact that a probe looks at, only one of the two is asked: what
+    was seen wins, and where nothing was to be seen the document speaks for it.
+    """
     parts = [(one, decide(one, look, asked, level)) for one in rules]
-    seen = {said.truth for one, said in parts if one.attested is None and said.truth in ("true", "false")}
-    if not seen:
-        return combined([said for _, said in parts], any_of)
     same = [said for one, said in parts if one.attested is not None and one.attested.same_fact]
-    others = [said for one, said in parts if one.attested is None or not one.attested.same_fact]
-    said = combined(others, any_of)
+    others = [(one, said) for one, said in parts if one.attested is None or not one.attested.same_fact]
+    seen = {said.truth for one, said in others if one.attested is None} - {"unknown"}
+    if not same or not (seen or any(one.truth in ("true", "false") for one in same)):
+        return combined([said for _, said in parts], any_of)
+    if not seen:
+        routes = [said for one, said in others if one.attested is not None]
+        return combined([*same, *routes], any_of)
+    said = combined([one for _, one in others], any_of)
     decided = any_of(seen)
     contradicted = any(one.truth in ("true", "false") and one.truth != decided for one in same)
     agreeing = [leaf for one in same if one.truth == said.truth == decided for leaf in one.leaves]
@@ -203,23 +209,33 @@ def _document(offer: Offer, why: str) -> Leaf:
 
 
 def _series(form: Series, look: Look) -> Said:
-    """Nights are decided if any look of the night was; a night fails if any of its decided looks did."""
+    """Nights are decided if any look of the night was; a night fails if any of its decided looks did.
+
+    A probe whose precondition was declared on no night leaves the rule out.
+    """
     nights: dict[str, bool] = {}
-    today = (look.run.run.started, look.outcome(form.probe)[0])
-    for time, outcome in (*((one.time, one.outcome) for one in look.nights.get(form.probe, ())), today):
+    now = look.outcome(form.probe)[0]
+    earlier = [(one.time, one.outcome) for one in look.nights.get(form.probe, ())]
+    for time, outcome in (*earlier, (look.run.run.started, now)):
         if outcome not in ("unknown", "not_applicable"):
             nights[time[:10]] = nights.get(time[:10], True) and outcome == form.outcome
-    last = [nights[day] for day in sorted(nights)][-form.nights :]
+    finding = look.finding(form.probe)
+    if now == "not_applicable" and not nights:
+        return Said("not_applicable", (_leaf(form.probe, finding, None, look),))
+    days = sorted(nights)[-form.nights :]
+    last = [nights[day] for day in days]
     failures = last.count(False)
     in_a_row = any(not one and not other for one, other in pairwise(last))
+    spread = (date.fromisoformat(days[-1]) - date.fromisoformat(days[0])).days if days else 0
+    over = f" over at least {form.spread_days} days" if form.spread_days else ""
     why = (
-        f"{len(last) - failures} of the last {len(last)} decided nights passed; this asks for {form.at_least} of "
-        f"{form.nights}{', and two failures follow each other' if in_a_row else ''}."
+        f"{len(last) - failures} of the last {len(last)} decided nights passed, over {spread} days; this asks for "
+        f"{form.at_least} of {form.nights}{over}{', and two failures follow each other' if in_a_row else ''}."
     )
-    leaf = _leaf(form.probe, look.finding(form.probe), None, look, why)
+    leaf = _leaf(form.probe, finding, None, look, why)
     if in_a_row or failures > form.nights - form.at_least:
         return Said("false", (leaf,))
-    if len(last) < form.nights:
+    if len(last) < form.nights or spread < (form.spread_days or 0):
         return Said("unknown", (Leaf(why=leaf.why, probe=form.probe, reasons=("no_data",), basis=leaf.basis),))
     return Said("true", (leaf,))
 
