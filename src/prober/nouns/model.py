@@ -98,6 +98,11 @@ class Rule(Noun):
         own = {one.probe for one in (self.is_, self.share, self.series) if one is not None}
         return frozenset(own).union(*(rule.probes() for rule in inner))
 
+    def documents(self) -> tuple[Attested, ...]:
+        """Every form `attested` in this rule, in its order."""
+        own = (self.attested,) if self.attested is not None else ()
+        return own + tuple(one for rule in (*(self.all or ()), *(self.any or ())) for one in rule.documents())
+
 
 class Swap(Noun):
     """What stands in a requirement's place outside the countries in which its norm holds."""
