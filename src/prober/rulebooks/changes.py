@@ -41,7 +41,7 @@ class Change:
 
 
 def changes(old: MaturityModel | CapabilityProfile, new: MaturityModel | CapabilityProfile) -> tuple[Change, ...]:
-    """Everything that changed, part by part in the order of the book; nothing for equal models, whatever their version."""
+    """Everything that changed, part by part in the order of the book; nothing for models that say the same."""
     if isinstance(old, MaturityModel) and isinstance(new, MaturityModel):
         found = list(_books(old, new))
     elif isinstance(old, CapabilityProfile) and isinstance(new, CapabilityProfile):
