@@ -21,6 +21,8 @@ from prober.nouns.model import (
 )
 from prober.rulebooks.substance import WORDING, substance, widened
 from prober.rulebooks.versions import Step
+from prober.score.workflows import BLOCK as WORKFLOWS
+from prober.score.workflows import workflow_of
 
 N = TypeVar("N", bound=Noun)
 STANDING = ("core", "extension", "precondition")
@@ -73,8 +75,8 @@ def _books(old: MaturityModel, new: MaturityModel) -> Iterator[Change]:
         "Criteria",
         {one.id: one for one in old.criteria},
         {one.id: one for one in new.criteria},
-        lambda criterion: Step.MINOR if _in_the_shadow(criterion) else Step.MAJOR,
-        lambda name, a, b: _criterion(a, b),
+        lambda criterion: Step.MINOR if _in_the_shadow(criterion, new) else Step.MAJOR,
+        lambda name, a, b: _criterion(a, b, quiet=_in_the_shadow(a, old) and _in_the_shadow(b, new)),
     )
     yield from plain("Gates", "gates")
     yield from plain("Workflows", "workflows")
@@ -136,7 +138,7 @@ def _members(part: str, about: str, old: Noun, new: Noun, names: Sequence[str]) 
             yield Change(part, about, f"`{words}` was {shown(one)} and is {shown(other)}.", Step.MAJOR)
 
 
-def _criterion(old: Criterion, new: Criterion) -> Iterator[Change]:
+def _criterion(old: Criterion, new: Criterion, *, quiet: bool) -> Iterator[Change]:
     rest = [name for name in type(old).model_fields if name not in ("levels", "facets", "id")]
     yield from _members("Criteria", new.id, old, new, rest)
     if sorted(old.facets) != sorted(new.facets):
@@ -144,7 +146,6 @@ def _criterion(old: Criterion, new: Criterion) -> Iterator[Change]:
         yield Change("Criteria", new.id, f"the facets were {was} and are {is_}.", Step.MAJOR)
     elif old.facets != new.facets:
         yield Change("Criteria", new.id, "the words of the facets changed.", Step.PATCH)
-    quiet = _in_the_shadow(old) and _in_the_shadow(new)
     yield from _keyed(
         "Requirements",
         {asked.id: asked for level in sorted(old.levels) for asked in old.levels[level]},
@@ -162,12 +163,13 @@ def _criterion(old: Criterion, new: Criterion) -> Iterator[Change]:
         yield Change("Criteria", new.id, f"the order of the requirements of level {level} changed.", Step.PATCH)
 
 
-def _in_the_shadow(one: Criterion) -> bool:
-    """A criterion that weighs nothing and on which no condition about core criteria rests.
-
-    A label or a workflow that names it is a change of its own.
-    """
-    return one.weight == 0 and not one.core
+def _in_the_shadow(one: Criterion, book: MaturityModel) -> bool:
+    """Whether nothing hangs on a criterion: it weighs nothing, is not core, and no label or workflow asks for it."""
+    named = {id_ for workflow in book.workflows for id_ in workflow.criteria()}
+    named.update(id_ for label in book.labels for it in label.conditions if it.criteria for id_ in it.criteria.ids)
+    # Where the book names no roll-up, a criterion of the workflows makes a workflow of its own.
+    alone = one.block == WORKFLOWS and workflow_of(one.id) not in {workflow.id for workflow in book.workflows}
+    return one.weight == 0 and not one.core and one.id not in named and not alone
 
 
 def _requirement(old: Requirement, new: Requirement) -> Iterator[Change]:
