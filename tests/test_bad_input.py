@@ -30,6 +30,7 @@ COMMANDS: dict[str, Callable[[str, str], list[str]]] = {
     "provider": lambda _, file: ["run", "--provider", file],
     "authorization": lambda _, file: ["run", STRANGER, "--authorization", file],
     "model": lambda base, file: ["run", base, "--model", file],
+    "book": lambda _, file: ["model", "check", file],
     "resolve": lambda base, file: ["run", base, "--resolve", file],
     "ca_file": lambda base, file: ["run", base, "--ca-file", file],
     "probes": lambda base, folder: ["run", base, "--probes", folder],

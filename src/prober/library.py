@@ -1,6 +1,5 @@
 """Finds, loads and checks what people write: probe folders, models, provider files, authorization statements."""
 
-import difflib
 import hashlib
 import importlib.util
 import re
@@ -13,6 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from prober.faults import Fault, faults, remarks
 from prober.handwriting import explain, line_of, load_yaml, parse, read_text
 from prober.mistake import Mistake
 from prober.nouns.model import CapabilityProfile, MaturityModel, Model
@@ -156,6 +156,12 @@ def shipped_models() -> tuple[Path, Path]:
     return _PACKAGE / "models" / "capability_profile.yaml", _PACKAGE / "models" / "stage8_proposal.yaml"
 
 
+def all_shipped_models() -> tuple[Path, ...]:
+    """Every model that ships: the two that a run takes by itself, then the others by name."""
+    first = shipped_models()
+    return (*first, *(path for path in sorted((_PACKAGE / "models").glob("*.yaml")) if path not in first))
+
+
 def load_model(path: Path) -> CapabilityProfile | MaturityModel:
     """A model file. Raises Mistake naming file, line and remedy."""
     return parse_model(read_text(path), path)
@@ -174,42 +180,33 @@ _MODEL: TypeAdapter[CapabilityProfile | MaturityModel] = TypeAdapter(Model)
 
 
 def check_model(model: CapabilityProfile | MaturityModel, probes: Iterable[str], path: Path) -> None:
-    """Raises Mistake if the model names a probe or block that is not there, or an id twice."""
-    known = set(probes)
-    if isinstance(model, CapabilityProfile):
-        named = [probe for family in model.families for probe in family.probes]
-        if twice := _twice(named):
-            raise Mistake(
-                f"{path}:{_line_with(path, twice)}: the probe {twice} stands in two places; keep one of them."
-            )
-    else:
-        requirements = [requirement for one in model.criteria for level in one.levels.values() for requirement in level]
-        if twice := _twice([*(one.id for one in requirements), *(one.id for one in model.criteria)]):
-            raise Mistake(
-                f"{path}:{_line_with(path, twice)}: the id {twice} stands twice; give one of them another id."
-            )
-        blocks = {one.id for one in model.blocks}
-        for one in model.criteria:
-            if one.block not in blocks:
-                line = _line_with(path, one.id)
-                raise Mistake(f"{path}:{line}: {one.id} lies in the block {one.block}, which `blocks` does not list.")
-        rules = [*(one.met_by for one in requirements), *(gate.met_by for gate in model.gates)]
-        named = [probe for rule in rules if rule is not None for probe in sorted(rule.probes())]
-    for missing in sorted(set(named) - known):
-        near = difflib.get_close_matches(missing, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else "see `prober list`."
-        raise Mistake(
-            f"{path}:{_line_with(path, missing)}: the model names the probe {missing}, which does not exist; {hint}"
-        )
+    """Raises Mistake for the first thing that is wrong with the model as a whole."""
+    if found := faults_in(model, probes, path):
+        raise Mistake(found[0])
 
 
-def _twice(names: Iterable[str]) -> str | None:
-    met: set[str] = set()
-    for name in names:
-        if name in met:
-            return name
-        met.add(name)
-    return None
+def faults_in(model: CapabilityProfile | MaturityModel, probes: Iterable[str], path: Path) -> tuple[str, ...]:
+    """Everything that is wrong with the model as a whole, each a sentence with file and line, in their order."""
+    return _placed(faults(model, probes), path)
+
+
+def remarks_on(model: CapabilityProfile | MaturityModel, path: Path) -> tuple[str, ...]:
+    """What is worth a remark without being wrong, each a sentence with file and line."""
+    return _placed(remarks(model), path)
+
+
+def _placed(found: Iterable[Fault], path: Path) -> tuple[str, ...]:
+    held = tuple(found)
+    # A book without faults, the usual one, is not parsed a second time for its lines.
+    lines = parse(read_text(path), path)[1] if held else {}
+
+    def line(fault: Fault) -> int:
+        place = fault.place
+        while place and place not in lines:
+            place = place[:-1]
+        return lines[place] if place else 1
+
+    return tuple(f"{path}:{line(one)}: {one.sentence}" for one in sorted(held, key=line))
 
 
 def _line_with(path: Path, word: str) -> int:

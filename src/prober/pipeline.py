@@ -32,6 +32,7 @@ from prober.nouns.run import (
     Depth,
     Done,
     Ending,
+    Environment,
     Pace,
     Permit,
     Plan,
@@ -597,6 +598,13 @@ def _provider_facts(
 ) -> ProviderFacts:
     if provider is None:
         return ProviderFacts(environment=decision.environment, fhir_bases=(base,))
+    return facts_of(provider, decision.environment, patients, groups)
+
+
+def facts_of(
+    provider: Provider, environment: Environment, patients: tuple[str, ...], groups: tuple[str, ...]
+) -> ProviderFacts:
+    """What a run keeps of a provider file; `patients` and `groups` are the run's placeholders."""
     return ProviderFacts(
         organisation=provider.organisation,
         country=provider.country,
@@ -605,7 +613,7 @@ def _provider_facts(
         payment_model=provider.payment_model,
         patient_payments_customary=provider.patient_payments_customary,
         prior_auth_customary=provider.prior_auth_customary,
-        environment=decision.environment,
+        environment=environment,
         fhir_bases=provider.fhir_bases,
         population_size=provider.population_size,
         public_sources=provider.public_sources,
@@ -623,6 +631,7 @@ __all__ = [
     "Prepared",
     "collect",
     "exit_code",
+    "facts_of",
     "judge_folder",
     "load_models",
     "make_plan",

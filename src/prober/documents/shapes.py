@@ -29,6 +29,23 @@ OF_X12: Mapping[str, str] = {
 }
 """Value name of each transaction set: `claims` counts the electronic ones, `claims_electronic_share` is their share."""
 
+GIVEN = frozenset(
+    {
+        "age_months",
+        *OF_X12.values(),
+        *(f"{name}_electronic_share" for name in OF_X12.values()),
+        *("messages", "partners", "rejected_share"),
+        *("new_prescriptions", "cancellations", "benefit_checks", "drug_authorizations"),
+        "prescriptions_electronic_share",
+        *("messages_received", "failed_share"),
+        *("inbound_months", "outbound_months", "both_ways_months", "vendors"),
+        *("definitions", "system_defined", "transaction_defined", "systems_stated", "types_stated", "types_fit"),
+        *("months", "data_types_stated", "shares_total"),
+        *("tests_passed", "tests_failed"),
+    }
+)
+"""Every value that one typed shape or another can give; any other is stated in a document's `values`."""
+
 
 def values_of(one: Attestation, today: date) -> dict[str, Fraction]:
     """Every value that an attestation states, by name: what its shape gives, then what is written in `values`.
