@@ -42,7 +42,7 @@ class Recorded:
 
     def scored_run(self) -> ScoredRun:
         """What this fixture contributes to a score."""
-        return ScoredRun(self.run, self.facts, self.findings, self.exchanges)
+        return ScoredRun(self.run, self.facts, self.findings, self.exchanges, self.attestations, self.history)
 
     def scored_with(self, model: Model, sheets: Mapping[str, Sheet]) -> Scorecard:
         """The scorecard under this model alone. Raises Mistake if it cannot be scored."""
