@@ -15,6 +15,7 @@ from prober.nouns.attestation import (
     Ncpdp,
     Network,
     Shape,
+    StageLetter,
     SuiteResult,
 )
 
@@ -40,7 +41,7 @@ GIVEN = frozenset(
         *("inbound_months", "outbound_months", "both_ways_months", "vendors"),
         *("definitions", "system_defined", "transaction_defined", "systems_stated", "types_stated", "types_fit"),
         *("months", "data_types_stated", "shares_total"),
-        *("tests_passed", "tests_failed"),
+        *("stage", "tests_passed", "tests_failed", "tests_skipped"),
     }
 )
 """Every value that one typed shape or another can give; any other is stated in a document's `values`."""
@@ -76,9 +77,12 @@ def from_shape(shape: Shape) -> Iterator[tuple[str, Fraction]]:
         yield from _network(shape)
     elif isinstance(shape, Metrics):
         yield from _metrics(shape)
+    elif isinstance(shape, StageLetter):
+        yield "stage", Fraction(shape.stage)
     elif isinstance(shape, SuiteResult):
         yield "tests_passed", Fraction(shape.passed)
         yield "tests_failed", Fraction(shape.failed + shape.errors)
+        yield "tests_skipped", Fraction(shape.skipped)
 
 
 def faults_of(shape: Shape) -> Iterator[str]:
