@@ -35,6 +35,7 @@ from prober.nouns.attestation import (
     Ncpdp,
     Network,
     Shape,
+    StageLetter,
     SuiteResult,
     X12Set,
 )
@@ -257,6 +258,7 @@ def test_the_names_of_values_are_those_that_typed_shapes_give() -> None:
             daily_transactions=(DailyTransactions(month="2026-01", avg=1),),
             top_data_types=(DataType(system="FHIR", type="Patient", share="1/2"),),
         ),
+        StageLetter(form="stage_letter", facility="Saint Example", model="EMRAM", stage=7),
         SuiteResult(form="suite", suite="Inferno", base="https://fhir.example.org", passed=1, failed=0),
     ]
     given_names = {name for shape in shapes for name, _ in from_shape(shape)}

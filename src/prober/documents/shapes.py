@@ -41,7 +41,7 @@ GIVEN = frozenset(
         *("inbound_months", "outbound_months", "both_ways_months", "vendors"),
         *("definitions", "system_defined", "transaction_defined", "systems_stated", "types_stated", "types_fit"),
         *("months", "data_types_stated", "shares_total"),
-        *("tests_passed", "tests_failed"),
+        *("stage", "tests_passed", "tests_failed", "tests_skipped"),
     }
 )
 """Every value that one typed shape or another can give; any other is stated in a document's `values`."""
