@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import os
 import random
 import signal
@@ -317,3 +318,26 @@ def test_a_line_is_ended_by_a_line_feed_and_by_nothing_else(tmp_path: Path) -> N
     texts = ("title: a\u2028b\n", "title: c\x85d\n")
     folder.write_models(texts)
     assert folder.models() == texts
+
+
+def test_an_index_of_exchanges_says_what_reading_them_all_says() -> None:
+    folder = RunFolder(Path(__file__).parents[1] / "fixtures" / "leader")
+    whole, index = folder.exchanges(), folder.exchange_index()
+    assert list(index) == list(whole)
+    assert {id_: index.started[id_] for id_ in index} == {id_: one.started for id_, one in whole.items()}
+    assert [index[id_].line() for id_ in index] == [one.line() for one in whole.values()]
+
+
+def test_an_index_reads_lines_that_prober_did_not_lay_out(tmp_path: Path) -> None:
+    source = RunFolder(Path(__file__).parents[1] / "fixtures" / "leader")
+    one = next(iter(source.exchanges().values()))
+    copy = RunFolder.create(tmp_path / "run")
+    copy.record(one, one.content)
+    copy.close()
+    path = copy.path / "exchanges.jsonl"
+    line = path.read_text("utf-8")
+    path.write_text(json.dumps(json.loads(line)) + "\n" + line[:100], "utf-8")
+    assert {id_: held.line() for id_, held in copy.exchange_index().items()} == {one.id: one.line()}
+    path.write_text("{}\n" + line, "utf-8")
+    with pytest.raises(BadFolder, match=r"exchanges\.jsonl:1: this line is not an exchange\."):
+        copy.exchange_index()

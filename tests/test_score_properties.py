@@ -337,7 +337,9 @@ class TestAnyScore:
     @given(SEEDS)
     def test_every_part_of_a_score_agrees_with_the_others(self, seed: int) -> None:
         case = make(random.Random(seed))
-        whole = card(case, case.run()).maturity
+        made = card(case, case.run())
+        assert Scorecard.model_validate_json(made.line()) == made
+        whole = made.maturity
         assert whole is not None
         assert whole.label is not None
         assert sum(whole.coverage.values()) == 100

@@ -421,13 +421,15 @@ def score_folders(
 
 def scored_run(folder: RunFolder) -> ScoredRun:
     """What a score takes from a run folder."""
+    exchanges = folder.exchange_index()
     return ScoredRun(
         folder.run(),
         folder.provider(),
         folder.findings(),
-        folder.exchanges(),
+        exchanges,
         folder.attestations(),
         folder.history(),
+        exchanges.started,
     )
 
 

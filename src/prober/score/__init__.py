@@ -5,7 +5,7 @@ from datetime import date
 from typing import TypeVar
 
 from prober.nouns.model import CapabilityProfile, MaturityModel, Model
-from prober.nouns.scorecard import FindingLine, Gap, MaturityScore, RequirementScore, Scorecard, SwapLine
+from prober.nouns.scorecard import CriterionScore, FindingLine, Gap, MaturityScore, Scorecard, SwapLine
 from prober.nouns.sheet import Sheet
 from prober.score.advice import advise
 from prober.score.blocks import add_up, coverage
@@ -139,7 +139,7 @@ def _maturity(
         criteria=criteria,
         gates=gates,
         attestations=lines_of_documents(here, criteria, gates),
-        swaps=_swaps(model, [line for one in criteria for line in one.requirements]),
+        swaps=_swaps(ladders, criteria),
         next=None,
     )
 
@@ -153,15 +153,13 @@ def _since(looks: Sequence[Look]) -> date | None:
     return date.fromisoformat(max(firsts)) if firsts else None
 
 
-def _swaps(model: MaturityModel, lines: Sequence[RequirementScore]) -> tuple[SwapLine, ...]:
+def _swaps(ladders: Ladders, criteria: Sequence[CriterionScore]) -> tuple[SwapLine, ...]:
     """Which national norm was not asked for, and what was asked for instead, in the order of the book."""
-    swapped = {line.id for line in lines if line.swapped}
     found: dict[tuple[str, str], list[str]] = {}
-    for criterion in model.criteria if swapped else ():
-        for level in criterion.levels.values():
-            for asked in level:
-                if asked.id in swapped and asked.elsewhere is not None:
-                    found.setdefault((asked.elsewhere.norm, asked.elsewhere.instead), []).append(asked.id)
+    for criterion in criteria:
+        for asked in ladders.swapped.get(criterion.id, ()) if criterion.applies else ():
+            if asked.elsewhere is not None:
+                found.setdefault((asked.elsewhere.norm, asked.elsewhere.instead), []).append(asked.id)
     return tuple(
         SwapLine(norm=norm, instead=instead, requirements=tuple(ids)) for (norm, instead), ids in found.items()
     )
@@ -171,7 +169,7 @@ def _lines(runs: Sequence[ScoredRun]) -> tuple[FindingLine, ...]:
     found = [finding for run in runs for finding in run.by_probe.values()]
     found.sort(key=lambda finding: (finding.source.probe, finding.subject))
     return tuple(
-        FindingLine.model_construct(
+        FindingLine.trusted(
             probe=finding.source.probe,
             subject=finding.subject,
             outcome=finding.verdict.outcome,

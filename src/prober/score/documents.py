@@ -34,7 +34,7 @@ def _line(one: Attestation, looks: Sequence[Look], used: tuple[str, ...]) -> Att
     age = age_of_document(one, looks[0].book.row(ROW[one.kind]), looks[0].today)
     state, why = ("counts", "") if used else _why_not(one, looks)
     document = one.document
-    return AttestationLine.model_construct(
+    return AttestationLine.trusted(
         id=one.id,
         title=document.title if document is not None else one.claim,
         kind=one.kind,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
+from functools import cached_property, lru_cache
 
 from prober.nouns.model import Condition, Label, MaturityModel
 from prober.nouns.scorecard import (
@@ -38,12 +39,15 @@ class Facts:
     history_since: date | None
     """The day of the oldest run that the score relies on."""
 
+    @cached_property
     def counting(self) -> list[CriterionScore]:
         """The criteria that count for labels: those that apply, without extensions and preconditions."""
         return [one for one in self.criteria.values() if not one.extension and not one.precondition]
 
+    @cached_property
     def core(self) -> list[CriterionScore]:
-        return [one for one in self.counting() if one.core]
+        """Those of them that are core."""
+        return [one for one in self.counting if one.core]
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def _climbed(answers: Sequence[Sequence[Held]], facts: Facts, holds: Callable[[H
 def held(condition: Condition, facts: Facts) -> Held:
     """One condition of a label. Unknown never holds it, and could always."""
     if condition.known is not None:
-        return _known(Fraction(condition.known), facts)
+        return _known(_fraction(condition.known), facts)
     if condition.criteria is not None:
         ids = condition.criteria.ids
         there = [facts.criteria[one] for one in ids if one in facts.criteria]
@@ -114,25 +118,25 @@ def held(condition: Condition, facts: Facts) -> Held:
         return _of_levels(there, form.level, form.at_least, fresh=form.fresh)
     if condition.core is not None:
         if condition.core.share is not None:
-            return _core_share(facts, condition.core.level, Fraction(condition.core.share))
-        return _of_levels(facts.core(), condition.core.level, None, fresh=False)
+            return _core_share(facts, condition.core.level, _fraction(condition.core.share))
+        return _of_levels(facts.core, condition.core.level, None, fresh=False)
     if condition.block is not None:
-        own = [one for one in facts.core() if one.block == condition.block.block]
+        own = [one for one in facts.core if one.block == condition.block.block]
         return _of_levels(own, condition.block.level, None, fresh=False)
     if condition.workflows is not None:
         return _workflows(facts, condition.workflows.level, condition.workflows.at_least)
     if condition.evidence is not None:
-        return _evidence(facts, condition.evidence.classes, Fraction(condition.evidence.share))
+        return _evidence(facts, condition.evidence.classes, _fraction(condition.evidence.share))
     if condition.core_confidence is not None:
         least = STEPS.index(condition.core_confidence)
-        low = [one.id for one in facts.core() if one.confidence and STEPS.index(one.confidence) < least]
-        none = [one.id for one in facts.core() if one.confidence is None]
+        low = [one.id for one in facts.core if one.confidence and STEPS.index(one.confidence) < least]
+        none = [one.id for one in facts.core if one.confidence is None]
         return _listed(low, none, f"{_of(low + none)} have less than {condition.core_confidence} confidence")
     if condition.core_fresh:
-        stale = [one.id for one in facts.core() if one.freshness == "stale"]
+        stale = [one.id for one in facts.core if one.freshness == "stale"]
         return _listed(stale, [], f"{_of(stale)} rest on stale evidence")
     if condition.core_known:
-        unknown = [one.id for one in facts.core() if one.state == "?"]
+        unknown = [one.id for one in facts.core if one.state == "?"]
         return _listed([], unknown, f"{_of(unknown)} are unknown")
     if condition.gates_tested is not None:
         wanted = [one for one in facts.gates if one.id in condition.gates_tested]
@@ -140,11 +144,16 @@ def held(condition: Condition, facts: Facts) -> Held:
         return _listed([], untested, f"{_of(untested)} could not be tested")
     if condition.no_gate_for_days is not None:
         return _no_gate(facts, condition.no_gate_for_days)
-    return _gap(facts.gap, Fraction(condition.gap_at_most or "0"))
+    return _gap(facts.gap, _fraction(condition.gap_at_most or "0"))
+
+
+@lru_cache(maxsize=256)
+def _fraction(text: str) -> Fraction:
+    return Fraction(text)
 
 
 def _condition(condition: Condition, label: Label, one: Held) -> ConditionScore:
-    return ConditionScore.model_construct(
+    return ConditionScore.trusted(
         id=condition.id,
         label=label.name,
         text=condition.text,
@@ -156,7 +165,7 @@ def _condition(condition: Condition, label: Label, one: Held) -> ConditionScore:
 
 
 def _known(wanted: Fraction, facts: Facts) -> Held:
-    counting = facts.counting()
+    counting = facts.counting
     total = sum(one.weight for one in counting)
     known = sum(one.weight for one in counting if one.knowledge in ("probed", "attested"))
     lacking = tuple(one.id for one in counting if one.knowledge not in ("probed", "attested"))
@@ -178,7 +187,7 @@ def _of_levels(there: Sequence[CriterionScore], level: int, at_least: int | None
 
 
 def _core_share(facts: Facts, level: int, wanted: Fraction) -> Held:
-    core = facts.core()
+    core = facts.core
     total = sum(one.weight for one in core)
     low = sum(one.weight for one in core if _low(one) >= level)
     high = sum(one.weight for one in core if _high(one) >= level)
@@ -203,7 +212,7 @@ def _workflows(facts: Facts, level: int, at_least: int | None) -> Held:
 
 
 def _evidence(facts: Facts, classes: Sequence[str], wanted: Fraction) -> Held:
-    core = facts.core()
+    core = facts.core
     total = sum(one.weight for one in core)
     resting = sum(one.weight for one in core if one.evidence_class in classes)
     weak = tuple(one.id for one in core if one.evidence_class not in classes)

@@ -83,6 +83,12 @@ class Ladders:
         self.probes_of: dict[str, frozenset[str]] = {
             criterion: frozenset().union(*(one.probes for one in asked)) for criterion, asked in self.asked.items()
         }
+        self.swapped = {
+            criterion: tuple(one.requirement for one in asked if one.swapped)
+            for criterion, asked in self.asked.items()
+            if any(one.swapped for one in asked)
+        }
+        """The requirements that read otherwise than in the country of their norm, by criterion."""
         self.sorted_probes = {criterion: tuple(sorted(probes)) for criterion, probes in self.probes_of.items()}
         self.known: dict[tuple[object, ...], CriterionScore] = {}
         """Scores already worked out, by all that they hang on: in a fleet most servers give most answers alike."""
@@ -244,7 +250,7 @@ def _facet(id_: str, title: str, answers: Sequence[tuple[Asked, Answer]]) -> Fac
 
 def _line(asked: Asked, said: Answer, several: bool) -> RequirementScore:
     # The members are our own and of the right types, and there are hundreds of lines in a score.
-    return RequirementScore.model_construct(
+    return RequirementScore.trusted(
         id=asked.requirement.id,
         text=asked.text,
         how=asked.requirement.how,
@@ -268,7 +274,7 @@ def _scored(
     standing: Standing,
     facets: tuple[FacetScore, ...] = (),
 ) -> CriterionScore:
-    return CriterionScore.model_construct(
+    return CriterionScore.trusted(
         id=criterion.id,
         title=criterion.title,
         block=criterion.block,

@@ -45,7 +45,8 @@ class ScoredRun:
                     f"The run {self.run.id} looked at {self.run.subject}, "
                     f"but its finding of {probe} is about {finding.subject}."
                 )
-            if found.setdefault(probe, finding) != finding:
+            held = found.setdefault(probe, finding)
+            if held is not finding and held != finding:
                 raise ValueError(f"The run {self.run.id} holds two different findings of {probe}.")
         return found
 
