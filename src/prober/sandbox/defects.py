@@ -38,6 +38,7 @@ _IN_CLEAR = {
     "metadata_server_error": "The answer to /metadata is status 500.",
     "metadata_stu3": "The CapabilityStatement says that it is FHIR 3.0.1.",
     "metadata_xml_only": "The CapabilityStatement comes as XML whatever the request accepts.",
+    "national_core_missing": "The CapabilityStatement names no guide of a country and no profile of one.",
     "ndjson_truncated": "The last line of every exported file is cut off in the middle.",
     "ndjson_wrong_count": "The manifest counts one line more than each file has.",
     "no_cors": "No answer carries CORS headers.",

@@ -35,10 +35,10 @@ _EXPORTS = {"Patient": "patient-export", "Group": "group-export"}
 RESOURCE_TYPES = tuple(_PROFILES)
 
 
-def _resource(kind: str, boilerplate: bool) -> Json:
+def _resource(kind: str, boilerplate: bool, profiled: bool) -> Json:
     declared: Json = {"type": kind}
     profiles = [f"{US_CORE}/us-core-{name}" for name in _PROFILES[kind]]
-    if profiles and not boilerplate:
+    if profiles and profiled and not boilerplate:
         declared["supportedProfile"] = profiles
     if not boilerplate:
         declared["interaction"] = [{"code": "read"}, {"code": "search-type"}]
@@ -89,6 +89,7 @@ def _security(addresses: Mapping[str, str], defects: Set[str]) -> Json:
 def capability_statement(base: str, addresses: Mapping[str, str], defects: Set[str]) -> Json:
     """The CapabilityStatement served for `base` (FHIR R4, capabilitystatement.html)."""
     boilerplate = "statement_boilerplate" in defects
+    profiled = "national_core_missing" not in defects
     url = "http://fhir-app-01.corp.internal:8080/fhir" if "internal_implementation_url" in defects else base
     statement: Json = {
         "resourceType": "CapabilityStatement",
@@ -116,7 +117,7 @@ def capability_statement(base: str, addresses: Mapping[str, str], defects: Set[s
                 "mode": "server",
                 "documentation": "Read and search only; GET and POST searches; bulk export by GET and POST.",
                 "security": _security(addresses, defects),
-                "resource": [_resource(kind, boilerplate) for kind in RESOURCE_TYPES],
+                "resource": [_resource(kind, boilerplate, profiled) for kind in RESOURCE_TYPES],
                 "searchParam": [
                     *({"name": name, "type": parameter.kind} for name, parameter in COMMON.items()),
                     {"name": "_count", "type": "number", "documentation": "The size of a page, at most 100."},
@@ -132,9 +133,12 @@ def capability_statement(base: str, addresses: Mapping[str, str], defects: Set[s
             }
         ],
     }
+    if not profiled:
+        statement["instantiates"] = [f"{_BULK}/CapabilityStatement/bulk-data"]
+        del statement["implementationGuide"]
     if boilerplate:
         for name in ("instantiates", "implementationGuide", "title", "publisher", "contact"):
-            del statement[name]
+            statement.pop(name, None)
         statement["software"] = {"name": "FHIR Server"}
         del statement["rest"][0]["searchParam"]
     if "statement_unsound" in defects:
