@@ -14,6 +14,7 @@ from prober.attest.secrets import lines_with_secrets
 from prober.handwriting import TO_FILL_IN, explain_all, parse, read_text
 from prober.mistake import Mistake
 from prober.nouns.attestation import Attestation, AttestationFile
+from prober.nouns.base import Noun
 from prober.nouns.model import MaturityModel
 from prober.nouns.provider import Provider
 
@@ -61,8 +62,7 @@ def read_from_text(text: str, path: Path, model: MaturityModel, provider: Provid
     try:
         found = list(enumerate(AttestationFile.model_validate(value).attestations))
     except ValidationError as error:
-        names = [field.alias or name for name, field in AttestationFile.model_fields.items()]
-        faults.extend(explain_all(error, lines, names))
+        faults.extend(explain_all(error, lines, {1: _names(AttestationFile), 3: _names(Attestation)}))
         found = list(_valid_ones(value))
     book = Book(model, provider.country if provider else None)
     desk = Desk(book, provider, today, path.parent)
@@ -74,6 +74,10 @@ def read_from_text(text: str, path: Path, model: MaturityModel, provider: Provid
         return Reading(attestations, _sentences(faults, path))
     remarks = [_within(number, note) for number, one in found for note in remarks_on(one, attestations, desk)]
     return Reading(attestations, (), _sentences(_told(remarks, lines), path))
+
+
+def _names(noun: type[Noun]) -> list[str]:
+    return [field.alias or name for name, field in noun.model_fields.items()]
 
 
 def _valid_ones(value: Any) -> Iterator[tuple[int, Attestation]]:

@@ -114,7 +114,9 @@ def _head(book: Book) -> Iterator[str]:
         "unless you say `public: true`. Write no patient data, no token and no password into this file."
     )
     yield "##"
-    yield from _prose("The classes of evidence: " + "; ".join(f"{name} is {words}" for name, words in CLASSES.items()) + ".")
+    yield from _prose(
+        "The classes of evidence: " + "; ".join(f"{name} is {words}" for name, words in CLASSES.items()) + "."
+    )
     yield "##"
     yield from _prose(book.model.disclaimer)
 
