@@ -266,15 +266,11 @@ def _standing(model: "MaturityModel", provider: "Provider | None", runs: "Iterab
 def _not_applicable(model: "MaturityModel", provider: "Provider") -> dict[str, str]:
     """Criteria that the facts of the provider file rule out, with the reason."""
     from prober.nouns.provider import ProviderFacts
-    from prober.nouns.run import Run
-    from prober.score import ScoredRun
     from prober.score.levels import not_applicable_because
 
     given = provider.model_dump(include=set(ProviderFacts.model_fields) - {"schema_"})
     facts = ProviderFacts(**given, declared=True)
-    # Whether a criterion applies hangs on these facts alone, and nothing was run yet.
-    nothing = ScoredRun(run=Run.model_construct(), facts=facts, findings=(), exchanges={})
-    reasons = {one.id: not_applicable_because(one, [nothing]) for one in model.criteria}
+    reasons = {one.id: not_applicable_because(one, [facts]) for one in model.criteria}
     return {name: because for name, because in reasons.items() if because is not None}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from prober.attest.book import Asked, Book
 from prober.attest.files import sha256_beside
 from prober.attest.words import either
-from prober.documents.fitting import kind_fits, kinds_for, same_scope, shape_fits
+from prober.documents.fitting import is_top_letter, kind_fits, kinds_for, same_scope, shape_fits
 from prober.documents.freshness import ROW, age_of_document, day_of
 from prober.documents.shapes import faults_of, values_of
 from prober.nouns.attestation import Attestation, Metrics
@@ -98,7 +98,7 @@ def _requirements(one: Attestation, desk: Desk) -> Iterator[Note]:
             yield Note(place, desk.book.unknown(id_))
         elif not asked.wanted:
             yield Note(place, f"no document decides {id_}, since {asked.why_no_document}; remove it from {one.id}.")
-        elif asked.criterion is not None and not kind_fits(one.kind, one.class_, asked.criterion, asked.wanted):
+        elif asked.criterion is not None and not kind_fits(one.kind, one.class_, asked.criterion):
             kinds = either(kinds_for(asked.criterion, asked.wanted) or ("listing",))
             yield Note(place, f"a document of kind {one.kind} does not speak to {id_}; what counts there is a {kinds}.")
 
@@ -197,7 +197,7 @@ def _contradiction(one: Attestation, other: Attestation, asked: str) -> str | No
 
 def _weak(one: Attestation, asked: Asked, all_: Iterable[Attestation]) -> Iterator[str]:
     classes = sorted({name for rule in asked.wanted for name in rule.classes if name != "E4"})
-    if one.class_ in classes or _as_it_stands(one, asked.wanted):
+    if one.class_ in classes:
         return
     if one.kind == "listing" and "E3" in classes:
         beside = any(
@@ -237,8 +237,7 @@ def _missed(rule: Attested, stated: dict[str, Fraction]) -> Iterator[str]:
 
 def _as_it_stands(one: Attestation, wanted: Iterable[Attested]) -> bool:
     """A stage letter counts without the values that the rule asks of other documents."""
-    letter = one.shape is not None and one.shape.form == "stage_letter"
-    return letter and any(rule.stage_letter for rule in wanted)
+    return is_top_letter(one) and any(rule.stage_letter for rule in wanted)
 
 
 def _bare(bases: Iterable[str]) -> set[str]:

@@ -47,6 +47,7 @@ _SHAPES: Mapping[str, tuple[str, ...]] = {
         *("definitions", "system_defined", "transaction_defined", "systems_stated", "types_stated", "months"),
         *("data_types_stated", "types_fit", "shares_total"),
     ),
+    "stage_letter": ("stage",),
     "suite": ("tests_passed", "tests_failed", "tests_skipped"),
 }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from prober.documents.freshness import ROW
 from prober.nouns.attestation import Attestation, DocumentClass, DocumentKind, Shape
 from prober.nouns.model import Attested, Criterion, Requirement, Rule
 
@@ -17,6 +18,8 @@ RESTS_ON: Mapping[DocumentKind, str] = {
     "page": "X",
 }
 """The row of a criterion that a document of each kind speaks to. A listing speaks to all of them, for the product."""
+TOP_STAGE = 7
+"""The stage whose letter some rules take instead of other documents."""
 FORMS: Mapping[str, tuple[DocumentKind, ...]] = {
     "hl7v2": ("volume", "record", "letter"),
     "x12": ("volume", "record", "letter"),
@@ -67,13 +70,23 @@ def kinds_for(criterion: Criterion, wanted: Iterable[Attested]) -> tuple[Documen
     return tuple(kind for kind in RESTS_ON if kind in fitting)
 
 
-def kind_fits(kind: DocumentKind, class_: DocumentClass, criterion: Criterion, wanted: Iterable[Attested]) -> bool:
+def kind_fits(kind: DocumentKind, class_: DocumentClass, criterion: Criterion) -> bool:
     """Whether a document of this kind and class may speak to the criterion at all."""
     if kind == "listing" or (kind == "policy" and class_ in ("E0", "E1")):
         return True
-    if kind == "certificate" and any(one.stage_letter for one in wanted):
+    if kind == "certificate" and _takes_letters(criterion):
         return True
-    return RESTS_ON[kind] in criterion.freshness
+    return RESTS_ON[kind] in criterion.freshness or ROW[kind] in criterion.freshness
+
+
+def is_top_letter(one: Attestation) -> bool:
+    """Whether it is a letter of the highest stage, which a rule that says so takes as it stands."""
+    return one.shape is not None and one.shape.form == "stage_letter" and one.shape.stage >= TOP_STAGE
+
+
+def _takes_letters(criterion: Criterion) -> bool:
+    asked = (one for level in criterion.levels.values() for one in level)
+    return any(rule.stage_letter for one in asked for rule in documents_in(one.met_by))
 
 
 def shape_fits(shape: Shape, kind: DocumentKind) -> bool:
