@@ -151,7 +151,7 @@ def _note_lines(node: Any, place: tuple[Any, ...], lines: dict[tuple[Any, ...], 
                 # A name is a word, though YAML 1.1 takes `on` and `no` for truth values.
                 key.tag = "tag:yaml.org,2002:str"
             if key.value in keys:
-                raise _Wrong(key, f"`{key.value}` stands twice; remove one of them")
+                raise _Wrong(key, f"`{_shown(key.value)}` stands twice; remove one of them")
             keys.add(key.value)
             inner = (*place, key.value)
             _note_lines(value, inner, lines)
@@ -309,8 +309,14 @@ def _sentence(
     return _line(place, lines), f"{text}."
 
 
+def _shown(name: str) -> str:
+    """A name as it may be printed: what cannot be seen as its escape, and not endlessly."""
+    plain = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in name[:80])
+    return plain if len(name) <= 80 else f"{plain}…"
+
+
 def _place_words(place: tuple[Any, ...]) -> str:
-    names = ".".join(part for part in place if isinstance(part, str))
+    names = ".".join(_shown(part) for part in place if isinstance(part, str))
     return f"`{names}` item {place[-1] + 1}" if place and isinstance(place[-1], int) else f"`{names}`"
 
 
