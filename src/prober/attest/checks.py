@@ -98,7 +98,7 @@ def _requirements(one: Attestation, desk: Desk) -> Iterator[Note]:
             yield Note(place, desk.book.unknown(id_))
         elif not asked.wanted:
             yield Note(place, f"no document decides {id_}, since {asked.why_no_document}; remove it from {one.id}.")
-        elif asked.criterion is not None and not kind_fits(one.kind, one.class_, asked.criterion):
+        elif asked.criterion is not None and not kind_fits(one.kind, one.class_, asked.criterion, asked.wanted):
             kinds = either(kinds_for(asked.criterion, asked.wanted) or ("listing",))
             yield Note(place, f"a document of kind {one.kind} does not speak to {id_}; what counts there is a {kinds}.")
 

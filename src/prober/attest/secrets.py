@@ -5,7 +5,9 @@ import re
 from prober.redact.scrub import BEARER, CREDENTIAL_KEYS, JWT, PARAMETER, USERINFO
 
 _PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
-_NAMED = re.compile(rb"(?<![\w-])(?:" + CREDENTIAL_KEYS.encode() + rb")\s{0,8}[:=]\s{0,8}[\w.~+/=-]{8,}", re.I)
+_NAMED = re.compile(
+    rb"(?<![\w-])(?:" + CREDENTIAL_KEYS.encode() + rb")\s{0,8}[:=]\s{0,8}(?=[\w.~+/=-]*?[0-9])[\w.~+/=-]{8,}", re.I
+)
 
 
 def lines_with_secrets(text: str) -> tuple[int, ...]:

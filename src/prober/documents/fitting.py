@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from prober.documents.freshness import ROW
 from prober.nouns.attestation import Attestation, DocumentClass, DocumentKind, Shape
 from prober.nouns.model import Attested, Criterion, Requirement, Rule
 
@@ -70,23 +69,13 @@ def kinds_for(criterion: Criterion, wanted: Iterable[Attested]) -> tuple[Documen
     return tuple(kind for kind in RESTS_ON if kind in fitting)
 
 
-def kind_fits(kind: DocumentKind, class_: DocumentClass, criterion: Criterion) -> bool:
+def kind_fits(kind: DocumentKind, class_: DocumentClass, criterion: Criterion, wanted: Iterable[Attested]) -> bool:
     """Whether a document of this kind and class may speak to the criterion at all."""
     if kind == "listing" or (kind == "policy" and class_ in ("E0", "E1")):
         return True
-    if kind == "certificate" and _takes_letters(criterion):
+    if kind == "certificate" and any(one.stage_letter for one in wanted):
         return True
-    return RESTS_ON[kind] in criterion.freshness or ROW[kind] in criterion.freshness
-
-
-def is_top_letter(one: Attestation) -> bool:
-    """Whether it is a letter of the highest stage, which a rule that says so takes as it stands."""
-    return one.shape is not None and one.shape.form == "stage_letter" and one.shape.stage >= TOP_STAGE
-
-
-def _takes_letters(criterion: Criterion) -> bool:
-    asked = (one for level in criterion.levels.values() for one in level)
-    return any(rule.stage_letter for one in asked for rule in documents_in(one.met_by))
+    return RESTS_ON[kind] in criterion.freshness
 
 
 def shape_fits(shape: Shape, kind: DocumentKind) -> bool:
@@ -98,3 +87,8 @@ def same_scope(one: Attestation, other: Attestation) -> bool:
     """Whether two attestations speak of the same thing at least in part: the same entity, and a base in common."""
     bases = {base.rstrip("/") for base in one.bases}, {base.rstrip("/") for base in other.bases}
     return one.entity == other.entity and (not all(bases) or bool(bases[0] & bases[1]))
+
+
+def is_top_letter(one: Attestation) -> bool:
+    """Whether it is a letter of the highest stage, which a rule that says so takes as it stands."""
+    return one.shape is not None and one.shape.form == "stage_letter" and one.shape.stage >= TOP_STAGE
