@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from prober.archive import RunFolder
 from prober.attest.book import Book
 from prober.attest.files import LARGEST_DOCUMENT, sha256_beside
 from prober.attest.reading import load_attestations, read_attestations, read_from_text
@@ -24,6 +25,7 @@ from prober.library import load_model, load_provider, shipped_models
 from prober.mistake import Mistake
 from prober.nouns.model import MaturityModel
 from prober.nouns.provider import Provider
+from prober.nouns.scorecard import CriterionScore, Interval, MaturityScore, RequirementScore, Scorecard
 
 HERE = Path(__file__).parent
 TODAY = date(2026, 11, 23)
@@ -506,6 +508,80 @@ def test_a_model_that_counts_takes_no_documents(attest: Call, desk: Path) -> Non
     ended = attest("check", "attestations.yaml", "--model", shipped_models()[0])
     assert ended.code == 2
     assert "takes no documents" in ended.err
+
+
+def scored(folder: Path, levels: dict[str, int | None], settled: tuple[str, ...], model: str = "small_book") -> None:
+    """A run folder with no more in it than its scorecard."""
+    criteria = tuple(
+        CriterionScore(
+            id=one.id,
+            title=one.title,
+            block=one.block,
+            weight=one.weight,
+            core=one.core,
+            extension=False,
+            precondition=False,
+            applies=levels[one.id] is not None,
+            not_applicable_because="It has no such service." if levels[one.id] is None else None,
+            level=None if levels[one.id] is None else Interval(low=levels[one.id] or 0, high=4),
+            state="?",
+            requirements=tuple(
+                RequirementScore(
+                    id=asked.id,
+                    text=asked.text,
+                    how=asked.how,
+                    truth="true" if asked.id in settled else "unknown",
+                    why="",
+                )
+                for level in one.levels.values()
+                for asked in level
+            ),
+        )
+        for one in BOOK.criteria
+    )
+    maturity = MaturityScore(
+        model=model, version="1.0.0", disclaimer="No.", points=None, coverage={}, blocks=(), criteria=criteria, gates=()
+    )
+    card = Scorecard(
+        subjects=(),
+        runs=(),
+        as_of=AS_OF,
+        environment="production",
+        models={},
+        profile=None,
+        maturity=maturity,
+        findings=(),
+    )
+    run = RunFolder.create_plain(folder)
+    (folder / "run.json").write_text("{}")
+    run.write_scorecard(card)
+
+
+def test_init_asks_only_what_the_runs_leave_open(attest: Call, desk: Path) -> None:
+    scored(desk / "one", {"S8.GOV.1": 1, "S8.STD.1": None, "S8.STD.2": 0}, ("S8.STD.2/L2/public", "S8.STD.2/L1/inside"))
+    scored(desk / "two", {"S8.GOV.1": 2, "S8.STD.1": None, "S8.STD.2": 0}, ("S8.STD.2/L2/public",))
+    arguments = ("--model", "book.yaml", "--run", "one", "--run", "two")
+    ended = attest("init", *arguments)
+    assert (ended.code, ended.err) == (0, "")
+    text = (desk / "attestations.yaml").read_text()
+    assert re.findall(r"requirements: \[(.*)\]", text) == [
+        *("S8.GOV.1/L2/charter", "S8.GOV.1/L3/quarterly", "S8.STD.2/L1/inside", "S8.STD.2/L3/sound"),
+    ]
+    assert "## It is at level 1 now. It applies: Always." in text
+
+
+def test_init_needs_a_scored_run_of_the_same_book(attest: Call, desk: Path) -> None:
+    scored(desk / "other", {"S8.GOV.1": 1, "S8.STD.1": 1, "S8.STD.2": 0}, (), model="other_book")
+    (desk / "bare").mkdir()
+    (desk / "bare" / "run.json").write_text("{}")
+    for run, why in (
+        ("other", "other/scorecard.json: this score is not by small_book; name its rule book with --model."),
+        ("bare", "bare/scorecard.json: this run is not scored yet; do so with `prober score bare`."),
+        ("none", "none: this is not a run folder, it has no run.json; make one with `prober run`."),
+    ):
+        ended = attest("init", "--model", "book.yaml", "--run", run)
+        assert (ended.code, ended.err) == (2, f"prober: {why}\n")
+        assert not (desk / "attestations.yaml").exists()
 
 
 # What expires when

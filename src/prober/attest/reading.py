@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from prober.attest.book import Book
 from prober.attest.checks import Desk, Note, Place, faults_between, faults_in, remarks_on
 from prober.attest.secrets import lines_with_secrets
+from prober.attest.words import visible
 from prober.handwriting import TO_FILL_IN, explain_all, parse, read_text
 from prober.mistake import Mistake
 from prober.nouns.attestation import Attestation, AttestationFile
@@ -105,7 +106,7 @@ def _told(notes: list[Note], lines: dict[Place, int]) -> Iterator[Told]:
         place: Place = (LIST, *note.place)
         while place and place not in lines:
             place = place[:-1]
-        yield lines.get(place, 1), note.text
+        yield lines.get(place, 1), visible(note.text)
 
 
 def _sentences(told: Iterable[Told], path: Path) -> tuple[str, ...]:
