@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from prober.archive import RunFolder
 from prober.attest.book import Book
@@ -20,9 +21,15 @@ from prober.attest.files import LARGEST_DOCUMENT, sha256_beside
 from prober.attest.reading import load_attestations, read_attestations, read_from_text
 from prober.attest.secrets import looks_secret
 from prober.attest.status import rows, table
+from prober.attest.words import KINDS
 from prober.attest.worksheet import GUIDE, TO_FILL, Standing, as_csv, as_yaml, questions
+from prober.documents.fitting import FORMS
+from prober.documents.freshness import ROW
+from prober.documents.shapes import faults_of
+from prober.handwriting import parse
 from prober.library import load_model, load_provider, shipped_models
 from prober.mistake import Mistake
+from prober.nouns.attestation import Shape
 from prober.nouns.model import MaturityModel
 from prober.nouns.provider import Provider
 from prober.nouns.scorecard import CriterionScore, Interval, MaturityScore, RequirementScore, Scorecard
@@ -653,3 +660,41 @@ def test_an_instant_has_a_time_zone(attest: Call, text: str) -> None:
     ended = attest("status", "attestations.yaml", "--as-of", text)
     assert ended.code == 2
     assert ended.err.endswith("give an instant with its time zone, for example 2026-12-31T00:00:00Z.\n")
+
+
+# The page
+
+
+PAGE = (HERE.parent / "docs" / "attestations.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"(?s)```yaml\n(.*?)```", PAGE)
+
+
+def test_every_example_of_the_page_is_right(desk: Path) -> None:
+    forms = set()
+    for text in EXAMPLES:
+        if text.startswith("schema:"):
+            reading = read_from_text(text, desk / "a.yaml", loaded(shipped_models()[1]), PROVIDER, today=TODAY)
+            assert reading.faults == ()
+            assert len(reading.attestations) == 1
+            continue
+        value, _ = parse(text, Path("page"))
+        shape = TypeAdapter[Shape](Shape).validate_python(value["shape"])
+        assert list(faults_of(shape)) == [], shape.form
+        forms.add(shape.form)
+    assert forms == set(FORMS)
+
+
+def test_the_page_names_every_value_that_a_shape_gives() -> None:
+    text = PAGE.partition("## Typed shapes")[2]
+    for name in ("messages", "rejected_share", "claims_electronic_share", "both_ways_months", "tests_skipped"):
+        assert f"`{name}`" in text
+
+
+def test_the_table_of_the_page_is_that_of_the_shipped_book() -> None:
+    model = loaded(shipped_models()[1])
+    for kind, words in KINDS.items():
+        row = model.freshness.get(ROW[kind])
+        assert row is not None, kind
+        ages = [f"{count} {row.unit}" for count in (row.fresh, row.expired)]
+        ends = ["its own last day"] * 2 if kind == "certificate" else ages
+        assert f"| `{kind}` | {words} | {' | '.join(ends)} |" in PAGE

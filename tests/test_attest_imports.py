@@ -191,6 +191,7 @@ REFUSED: list[tuple[str, object, str]] = [
     ("a result nobody knows", [result("s-Test01", "great")], "no result of a test is in this file"),
     ("a run that waits", [result("s-Test01"), result("s-Test02", "wait")], "1 tests were waiting or cancelled"),
     ("only optional tests", [result("s-Test01", optional=True)], "every test in this file is optional"),
+    ("nothing but skipped tests", [result("s-Test01", "skip")], "nothing was tested"),
     ("two suites", [result("s-Test01"), result("t-Test01")], "results of 2 suites"),
     ("no address", [result("s-Test01", inputs=[])], "the input `url`"),
     (
