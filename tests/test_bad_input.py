@@ -24,6 +24,7 @@ from prober.permission import checked_base
 
 BAD = Path(__file__).parent / "bad"
 FIXTURES = Path(__file__).parent.parent / "fixtures"
+ATTEST = Path(__file__).parent / "attest"
 STRANGER = "https://fhir.example.org/r4"
 SECRET = "hunter2"
 COMMANDS: dict[str, Callable[[str, str], list[str]]] = {
@@ -35,6 +36,10 @@ COMMANDS: dict[str, Callable[[str, str], list[str]]] = {
     "ca_file": lambda base, file: ["run", base, "--ca-file", file],
     "probes": lambda base, folder: ["run", base, "--probes", folder],
     "check": lambda _, folder: ["check", folder, "--fixtures", str(FIXTURES)],
+    "attestations": lambda _, file: [
+        *("attest", "check", file, "--as-of", "2026-11-23T12:00:00Z"),
+        *("--provider", str(ATTEST / "provider.yaml"), "--model", str(ATTEST / "book.yaml")),
+    ],
 }
 """How each kind of file reaches prober; the base is that of a server on loopback that nobody may ask."""
 

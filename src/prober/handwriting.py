@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import yaml
@@ -146,8 +147,11 @@ def _note_lines(node: Any, place: tuple[Any, ...], lines: dict[tuple[Any, ...], 
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise _Wrong(key, "a name is one word, not a list or a mapping; write `name: value`")
+            if key.tag == "tag:yaml.org,2002:bool":
+                # A name is a word, though YAML 1.1 takes `on` and `no` for truth values.
+                key.tag = "tag:yaml.org,2002:str"
             if key.value in keys:
-                raise _Wrong(key, f"`{key.value}` stands twice; remove one of them")
+                raise _Wrong(key, f"`{_shown(key.value)}` stands twice; remove one of them")
             keys.add(key.value)
             inner = (*place, key.value)
             _note_lines(value, inner, lines)
@@ -232,14 +236,19 @@ def explain(error: ValidationError, path: Path, lines: Mapping[tuple[Any, ...], 
     """One sentence about the first mistake, in the order of the file."""
     problems = _problems(error)
     first = min(problems, key=lambda one: (one["type"] == "missing", _line(_clean(one["loc"]), lines)))
-    line, text = _sentence(first, lines, known)
+    line, text = _sentence(first, lines, {1: known})
     return f"{path}:{line}: {text}"
 
 
 def explain_all(
-    error: ValidationError, lines: Mapping[tuple[Any, ...], int], known: Iterable[str] = ()
+    error: ValidationError,
+    lines: Mapping[tuple[Any, ...], int],
+    known: Mapping[int, Iterable[str]] = MappingProxyType({}),
 ) -> tuple[tuple[int, str], ...]:
-    """Every mistake, in the order of the file: its line, and one sentence that does not repeat the line."""
+    """Every mistake, in the order of the file: its line, and one sentence that does not repeat the line.
+
+    `known` are the names that may stand at a depth, for the one that was meant where one is misspelt.
+    """
     told = dict.fromkeys(_sentence(one, lines, known) for one in _problems(error))
     return tuple(sorted(told, key=lambda one: one[0]))
 
@@ -269,7 +278,9 @@ def _clean(place: tuple[Any, ...]) -> tuple[Any, ...]:
     )
 
 
-def _sentence(problem: Any, lines: Mapping[tuple[Any, ...], int], known: Iterable[str]) -> tuple[int, str]:
+def _sentence(
+    problem: Any, lines: Mapping[tuple[Any, ...], int], known: Mapping[int, Iterable[str]]
+) -> tuple[int, str]:
     place = _clean(problem["loc"])
     name = _place_words(place[:-1] if "[key]" in problem["loc"] else place)
     kind, given, context = problem["type"], problem.get("input"), problem.get("ctx") or {}
@@ -283,7 +294,7 @@ def _sentence(problem: Any, lines: Mapping[tuple[Any, ...], int], known: Iterabl
     if kind == "missing":
         text = f"{name} is missing; add it"
     elif kind == "extra_forbidden":
-        near = difflib.get_close_matches(str(place[-1]), known, n=1) if len(place) == 1 else []
+        near = difflib.get_close_matches(str(place[-1]), known.get(len(place), ()), n=1)
         hint = f"did you mean `{near[0]}`?" if near else "correct its spelling or remove it."
         return _line(place, lines), f"{name} is not known here; {hint}"
     elif kind in ("value_error", "assertion_error"):
@@ -298,8 +309,14 @@ def _sentence(problem: Any, lines: Mapping[tuple[Any, ...], int], known: Iterabl
     return _line(place, lines), f"{text}."
 
 
+def _shown(name: str) -> str:
+    """A name as it may be printed: what cannot be seen as its escape, and not endlessly."""
+    plain = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in name[:80])
+    return plain if len(name) <= 80 else f"{plain}…"
+
+
 def _place_words(place: tuple[Any, ...]) -> str:
-    names = ".".join(part for part in place if isinstance(part, str))
+    names = ".".join(_shown(part) for part in place if isinstance(part, str))
     return f"`{names}` item {place[-1] + 1}" if place and isinstance(place[-1], int) else f"`{names}`"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from prober.documents.fitting import rule_of, text_of
-from prober.nouns.model import Attested, Criterion, Gate, Level, MaturityModel, Requirement, Rule
+from prober.nouns.model import Attested, Criterion, Gate, Level, MaturityModel, Rule
 
 
 @dataclass(frozen=True)
@@ -17,14 +17,14 @@ class Asked:
     text: str
     wanted: tuple[Attested, ...]
     criterion: Criterion | None = None
-    requirement: Requirement | None = None
     level: Level | None = None
+    missing: str | None = None
 
     @property
     def why_no_document(self) -> str:
         """Why no document decides this, where none does."""
-        if self.requirement is not None and self.requirement.how == "gap":
-            return f"the rule book says what is missing: {(self.requirement.missing or '').rstrip('.')}"
+        if self.missing:
+            return f"the rule book says what is missing: {self.missing.rstrip('.')}"
         return "what counts there is what is seen on the server"
 
 
@@ -55,11 +55,11 @@ class Book:
             for level, requirements in sorted(criterion.levels.items()):
                 for one in requirements:
                     wanted = _documents(rule_of(one, self.country))
-                    yield Asked(one.id, text_of(one, self.country), wanted, criterion, one, level)
+                    yield Asked(one.id, text_of(one, self.country), wanted, criterion, level, one.missing)
 
 
 def _of_gate(gate: Gate) -> Asked:
-    return Asked(gate.id, gate.text, _documents(gate.met_by))
+    return Asked(gate.id, gate.text, _documents(gate.met_by), missing=gate.missing)
 
 
 def _documents(rule: Rule | None) -> tuple[Attested, ...]:

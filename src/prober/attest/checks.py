@@ -10,7 +10,7 @@ from typing import Any
 from prober.attest.book import Asked, Book
 from prober.attest.files import sha256_beside
 from prober.attest.words import either
-from prober.documents.fitting import kind_fits, kinds_for, same_scope, shape_fits
+from prober.documents.fitting import is_top_letter, kind_fits, kinds_for, same_scope, shape_fits
 from prober.documents.freshness import ROW, age_of_document, day_of
 from prober.documents.shapes import faults_of, values_of
 from prober.nouns.attestation import Attestation, Metrics
@@ -197,7 +197,7 @@ def _contradiction(one: Attestation, other: Attestation, asked: str) -> str | No
 
 def _weak(one: Attestation, asked: Asked, all_: Iterable[Attestation]) -> Iterator[str]:
     classes = sorted({name for rule in asked.wanted for name in rule.classes if name != "E4"})
-    if one.class_ in classes or _as_it_stands(one, asked.wanted):
+    if one.class_ in classes:
         return
     if one.kind == "listing" and "E3" in classes:
         beside = any(
@@ -237,8 +237,7 @@ def _missed(rule: Attested, stated: dict[str, Fraction]) -> Iterator[str]:
 
 def _as_it_stands(one: Attestation, wanted: Iterable[Attested]) -> bool:
     """A stage letter counts without the values that the rule asks of other documents."""
-    letter = one.shape is not None and one.shape.form == "stage_letter"
-    return letter and any(rule.stage_letter for rule in wanted)
+    return is_top_letter(one) and any(rule.stage_letter for rule in wanted)
 
 
 def _bare(bases: Iterable[str]) -> set[str]:

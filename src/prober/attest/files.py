@@ -32,22 +32,23 @@ def sha256_beside(folder: Path, name: str) -> str:
     except FileNotFoundError as error:
         raise ValueError(f"the document {name} is not there; put it beside this file, or correct its path.") from error
     except OSError as error:
-        why = error.strerror or "it is not a plain file"
-        raise ValueError(f"the document {name} cannot be read ({why}); correct its path.") from error
+        raise ValueError(f"the document {name} cannot be read ({error.strerror}); correct its path.") from error
 
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a plain file, read piece by piece. OSError for anything else, and for more than is read here."""
     digest = hashlib.sha256()
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
             raise OSError(errno.EINVAL, "it is not a plain file")
         if facts.st_size > LARGEST_DOCUMENT:
             raise OSError(errno.EFBIG, f"it is larger than {LARGEST_DOCUMENT} bytes")
-        while piece := file.read(_PIECE):
+        while piece := os.read(descriptor, _PIECE):
             digest.update(piece)
+    finally:
+        os.close(descriptor)
     return digest.hexdigest()
 
 

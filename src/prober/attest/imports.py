@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from prober.attest.reading import read_from_text
 from prober.attest.writing import EMPTY, added, replace_file
-from prober.handwriting import explain_all, read_text
+from prober.handwriting import explain_all, parse, read_text
 from prober.mistake import Mistake
 from prober.nouns.attestation import Attestation
 from prober.nouns.base import JSON
@@ -92,8 +92,8 @@ def _before(target: Target) -> tuple[str, tuple[Attestation, ...]]:
     if not target.path.exists():
         return EMPTY, ()
     text = read_text(target.path)
-    if not text.strip():
-        return EMPTY, ()
+    if parse(text, target.path)[0] is None:
+        return text, ()
     reading = read_from_text(text, target.path, target.model, target.provider, today=target.today)
     if reading.faults:
         raise Mistake(reading.faults[0])

@@ -49,6 +49,10 @@ def read_suite(content: bytes, source: Path, bases: Sequence[str]) -> Suite:
         raise Mistake(f"{source}: {unfinished} tests were waiting or cancelled; finish the run and export it again.")
     if not sum(said.values()):
         raise Mistake(f"{source}: every test in this file is optional, so it says nothing; run the whole suite.")
+    if not said["pass"] + said["fail"] + said["error"]:
+        raise Mistake(
+            f"{source}: every required test was skipped or omitted, so nothing was tested; run the suite again."
+        )
     suite = _suite(value, found, tests, source)
     return Suite(
         suite=suite,

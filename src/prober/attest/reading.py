@@ -11,9 +11,11 @@ from pydantic import ValidationError
 from prober.attest.book import Book
 from prober.attest.checks import Desk, Note, Place, faults_between, faults_in, remarks_on
 from prober.attest.secrets import lines_with_secrets
+from prober.attest.words import visible
 from prober.handwriting import TO_FILL_IN, explain_all, parse, read_text
 from prober.mistake import Mistake
 from prober.nouns.attestation import Attestation, AttestationFile
+from prober.nouns.base import Noun
 from prober.nouns.model import MaturityModel
 from prober.nouns.provider import Provider
 
@@ -61,8 +63,7 @@ def read_from_text(text: str, path: Path, model: MaturityModel, provider: Provid
     try:
         found = list(enumerate(AttestationFile.model_validate(value).attestations))
     except ValidationError as error:
-        names = [field.alias or name for name, field in AttestationFile.model_fields.items()]
-        faults.extend(explain_all(error, lines, names))
+        faults.extend(explain_all(error, lines, {1: _names(AttestationFile), 3: _names(Attestation)}))
         found = list(_valid_ones(value))
     book = Book(model, provider.country if provider else None)
     desk = Desk(book, provider, today, path.parent)
@@ -74,6 +75,10 @@ def read_from_text(text: str, path: Path, model: MaturityModel, provider: Provid
         return Reading(attestations, _sentences(faults, path))
     remarks = [_within(number, note) for number, one in found for note in remarks_on(one, attestations, desk)]
     return Reading(attestations, (), _sentences(_told(remarks, lines), path))
+
+
+def _names(noun: type[Noun]) -> list[str]:
+    return [field.alias or name for name, field in noun.model_fields.items()]
 
 
 def _valid_ones(value: Any) -> Iterator[tuple[int, Attestation]]:
@@ -101,7 +106,7 @@ def _told(notes: list[Note], lines: dict[Place, int]) -> Iterator[Told]:
         place: Place = (LIST, *note.place)
         while place and place not in lines:
             place = place[:-1]
-        yield lines.get(place, 1), note.text
+        yield lines.get(place, 1), visible(note.text)
 
 
 def _sentences(told: Iterable[Told], path: Path) -> tuple[str, ...]:

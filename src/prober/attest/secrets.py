@@ -6,7 +6,7 @@ from prober.redact.scrub import BEARER, CREDENTIAL_KEYS, JWT, PARAMETER, USERINF
 
 _PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _NAMED = re.compile(
-    rb"(?<![\w-])(?:" + CREDENTIAL_KEYS.encode() + rb")['\"]?\s{0,8}[:=]\s{0,8}['\"]?[\w.~+/=-]{8,}", re.I
+    rb"(?<![\w-])(?:" + CREDENTIAL_KEYS.encode() + rb")\s{0,8}[:=]\s{0,8}(?=[\w.~+/=-]*?[0-9])[\w.~+/=-]{8,}", re.I
 )
 
 
@@ -17,5 +17,6 @@ def lines_with_secrets(text: str) -> tuple[int, ...]:
 
 def looks_secret(text: str) -> bool:
     """Whether a text holds a JSON Web Token, a bearer value, a URL with a password, or a credential by its name."""
-    data = text.encode("utf-8", "replace")
+    # Within quotes a bearer value is JSON to the pattern, and looked at elsewhere.
+    data = re.sub(r"[\"']", " ", text).encode("utf-8", "replace")
     return any(one.search(data) for one in (JWT, BEARER, USERINFO, PARAMETER, _PRIVATE_KEY, _NAMED))

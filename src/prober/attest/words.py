@@ -47,6 +47,7 @@ _SHAPES: Mapping[str, tuple[str, ...]] = {
         *("definitions", "system_defined", "transaction_defined", "systems_stated", "types_stated", "months"),
         *("data_types_stated", "types_fit", "shares_total"),
     ),
+    "stage_letter": ("stage",),
     "suite": ("tests_passed", "tests_failed", "tests_skipped"),
 }
 
@@ -93,3 +94,8 @@ def either(names: Iterable[str]) -> str:
 def plain(text: str) -> str:
     """The text on one line, blanks for whatever cannot be seen: safe in a file of lines, whoever wrote it."""
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
+def visible(text: str) -> str:
+    """The text with every character that cannot be seen written as its escape."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

@@ -18,6 +18,8 @@ RESTS_ON: Mapping[DocumentKind, str] = {
     "page": "X",
 }
 """The row of a criterion that a document of each kind speaks to. A listing speaks to all of them, for the product."""
+TOP_STAGE = 7
+"""The stage whose letter some rules take instead of other documents."""
 FORMS: Mapping[str, tuple[DocumentKind, ...]] = {
     "hl7v2": ("volume", "record", "letter"),
     "x12": ("volume", "record", "letter"),
@@ -83,3 +85,8 @@ def same_scope(one: Attestation, other: Attestation) -> bool:
     """Whether two attestations speak of the same thing at least in part: the same entity, and a base in common."""
     bases = {base.rstrip("/") for base in one.bases}, {base.rstrip("/") for base in other.bases}
     return one.entity == other.entity and (not all(bases) or bool(bases[0] & bases[1]))
+
+
+def is_top_letter(one: Attestation) -> bool:
+    """Whether it is a letter of the highest stage, which a rule that says so takes as it stands."""
+    return one.shape is not None and one.shape.form == "stage_letter" and one.shape.stage >= TOP_STAGE

@@ -6,6 +6,7 @@ from datetime import date
 from fractions import Fraction
 from itertools import pairwise
 
+from prober.documents.fitting import is_top_letter
 from prober.documents.freshness import Age
 from prober.nouns.finding import Basis, Cell, EvidenceClass, Finding, Reason
 from prober.nouns.model import Attested, Is, Rule, Series, Share
@@ -18,7 +19,6 @@ SUPPORTS: dict[EvidenceClass, int] = {"E0": 1, "E1": 1, "E2": 2, "E3": 3, "E4": 
 
 FEW = 5
 """Fewer tested things than this are a small sample."""
-TOP_STAGE = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +174,7 @@ def _of_offer(form: Attested, offer: Offer) -> Said:
         wanted = " or ".join(form.classes)
         why = f"The document {one.id} is of class {offer.class_}, and this asks for {wanted}: {claim}."
         return Said("unknown", (_document(offer, why),))
-    letter = one.shape is not None and one.shape.form == "stage_letter" and one.shape.stage >= TOP_STAGE
-    if not (form.stage_letter and letter):
+    if not (form.stage_letter and is_top_letter(one)):
         missing = [name for name in form.values if _name_of(name) not in offer.values]
         failed = [name for name in form.values if name not in missing and not _holds(name, form, offer)]
         if failed:
