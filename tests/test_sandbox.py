@@ -4,11 +4,12 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -23,7 +24,10 @@ from fhir.resources.R4B import get_fhir_model_class
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prober.archive import RunFolder
 from prober.clock import SystemClock
+from prober.library import load_probes
+from prober.nouns.finding import Finding
 from prober.pipeline import Options, collect, judge_folder, prepare
 from prober.sandbox import DEFECTS, PERSONAS, Sandbox, serve
 from prober.sandbox.data import GROUP_MEMBERS, store
@@ -32,6 +36,7 @@ from prober.sandbox.search import PARAMETERS, interval, searchset
 from prober.sandbox.vendors import APPLICATIONS
 
 Json = dict[str, Any]
+FIXTURES = Path(__file__).parent.parent / "fixtures"
 GOLDEN = Path(__file__).parent / "golden"
 BASE = "http://sandbox.example/fhir"
 KINDS = sorted(store())
@@ -579,6 +584,12 @@ def test_defects_are_planted_only_in_the_healthy_persona(persona: str) -> None:
         Sandbox(persona=persona, defects=("no_cors",))
 
 
+def outcomes_of(findings: Iterable[Finding]) -> dict[str, str]:
+    """Probe -> outcome, with its reason."""
+    verdicts = {one.source.probe: one.verdict for one in findings}
+    return {name: f"{one.outcome} ({one.reason})" if one.reason else one.outcome for name, one in verdicts.items()}
+
+
 @pytest.fixture(scope="module")
 def whole_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
     """Per persona: the outcome of every probe in one whole run, with its reason."""
@@ -591,8 +602,7 @@ def whole_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, 
             collected = await collect(prepared, place / persona, SystemClock())
         assert collected.bugs == ()
         findings = await asyncio.to_thread(judge_folder, collected.folder, prepared.probes)
-        verdicts = {one.source.probe: one.verdict for one in findings}
-        return {name: f"{one.outcome} ({one.reason})" if one.reason else one.outcome for name, one in verdicts.items()}
+        return outcomes_of(findings)
 
     async def all_runs() -> dict[str, dict[str, str]]:
         return dict(zip(PERSONAS, await asyncio.gather(*map(run, PERSONAS)), strict=True))
@@ -610,6 +620,18 @@ def test_a_whole_run_of_a_persona_ends_as_its_character_says(
     """The golden outcomes stand in golden/personas.yaml: what each persona is, probe by probe."""
     golden = yaml.safe_load((GOLDEN / "personas.yaml").read_text(encoding="utf-8"))
     assert whole_runs[persona] == golden[persona]
+
+
+@pytest.mark.parametrize("recording", [*PERSONAS, "open_records"])
+def test_a_recording_of_the_sandbox_says_what_a_live_run_says(recording: str, tmp_path: Path) -> None:
+    """Record them anew with scripts/record-fixtures."""
+    shutil.copytree(FIXTURES / recording, tmp_path / recording)
+    folder, probes = RunFolder.open(tmp_path / recording), load_probes()
+    folder.write_run(folder.run().model_copy(update={"probes": {name: one.digest for name, one in probes.items()}}))
+    said = outcomes_of(judge_folder(folder, probes))
+    golden = yaml.safe_load((GOLDEN / "personas.yaml").read_text(encoding="utf-8"))
+    faults = dict.fromkeys(("patient_data_protected", "bulk_files_sound"), "absent")
+    assert said == (golden[recording] if recording in PERSONAS else golden["leader"] | faults)
 
 
 def test_no_persona_but_a_faulty_leader_shows_patients_without_a_token(
