@@ -26,7 +26,7 @@ from prober.sandbox import DEFECTS, Sandbox
 
 COMMANDS = {
     "run", "collect", "judge", "score", "render", "plan", "list", "explain", "new", "check", "coverage", "init",
-    "sandbox", "demo", "cleanup",
+    "sandbox", "demo", "cleanup", "next", "attest", "model",
 }  # fmt: skip
 STABLE = {
     "--out", "--provider", "--authorization", "--authorized-by", "--sandbox", "--permit", "--depth", "--pace",
@@ -34,7 +34,7 @@ STABLE = {
     "--probes", "--model", "--as-of", "--json",
 }  # fmt: skip
 """Whoever puts these into a script today finds them there tomorrow."""
-LATER = {"--allow-http", "--contact"}
+LATER = {"--allow-http", "--contact", "--attestations"}
 # One worker runs the recorded run once for all.
 pytestmark = pytest.mark.xdist_group("cli")
 SCRIPT = [sys.executable, "-m", "prober"]
@@ -266,7 +266,8 @@ def test_a_run_writes_everything_and_json_is_exactly_the_scorecard(recorded: tup
     assert ended.err == "", "stderr is no terminal, so nothing is told while the run goes on"
     assert ended.out == (folder / "scorecard.json").read_text(encoding="utf-8")
     assert {path.name for path in folder.iterdir()} == RESULTS
-    assert json.loads(ended.out)["maturity"]["label"] is None
+    label = json.loads(ended.out)["maturity"]["label"]
+    assert (label["name"], label["shown"]) == ("Not rated", "Sandbox: Not rated")
 
 
 def test_judge_and_score_and_render_on_a_copy_give_the_same_bytes(run_folder: Path, prober: Call) -> None:

@@ -146,7 +146,7 @@ def standing(criterion: Criterion) -> str:
 def test_every_probe_is_in_exactly_one_family(profile: CapabilityProfile) -> None:
     counted = Counter(probe for family in profile.families for probe in family.probes)
     assert counted == Counter(PROBES)
-    assert (profile.id, profile.version) == ("capability_profile", "0.1.0")
+    assert (profile.id, profile.version) == ("capability_profile", "1.0.0")
 
 
 def test_families_are_named_in_order_and_explained(profile: CapabilityProfile) -> None:

@@ -1,7 +1,6 @@
 """The command line: parse, call, print. It decides nothing."""
 
 import io
-import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from prober import cli_attest, cli_model
+from prober.cli_parts import complain, instant_of, say
 from prober.mistake import Mistake
 
 if TYPE_CHECKING:
@@ -69,21 +69,6 @@ def _one_of(option: str, names: tuple[str, ...]) -> Callable[[str], str]:
         return text
 
     return parsed
-
-
-def _instant(text: str) -> str:
-    """The instant in the one form in which prober writes a time."""
-    from datetime import datetime
-
-    from prober.clock import instant
-
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise Mistake(f"--as-of {text}: give an instant with its time zone, for example 2026-12-31T00:00:00Z.")
-    return instant(moment)
 
 
 def _proxy(text: str) -> str:
@@ -172,7 +157,7 @@ ProbeFolders = Annotated[list[Path] | None, typer.Option("--probes", metavar="DI
 ModelFile = Annotated[Path | None, typer.Option("--model", metavar="FILE", help="Another rule book.")]
 AsOf = Annotated[
     str | None,
-    typer.Option("--as-of", metavar="INSTANT", parser=_instant, help="Score as of this instant."),
+    typer.Option("--as-of", metavar="INSTANT", parser=instant_of, help="Score as of this instant."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print scorecard.json instead of the summary.")]
 AllowHttp = Annotated[bool, typer.Option("--allow-http", help="Allow plain http to a host that is not loopback.")]
@@ -198,7 +183,7 @@ def main() -> None:
     try:
         code = app(prog_name="prober", standalone_mode=False)
     except Mistake as mistake:
-        _complain(str(mistake))
+        complain(str(mistake))
         code = 2
     except typer.Exit as ended:
         code = ended.exit_code
@@ -209,14 +194,14 @@ def main() -> None:
         code = 0
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
-            _complain(_misuse(error))
+            complain(_misuse(error))
             code = 2
         else:
             # The text of an exception may hold what a server sent, so only its type and place are told.
-            _complain(f"Prober failed with {type(error).__name__} at {_place(error)}; please report this.")
+            complain(f"Prober failed with {type(error).__name__} at {_place(error)}; please report this.")
             code = 4
     if code == INTERRUPTED:
-        _complain("Interrupted.")
+        complain("Interrupted.")
         code = 3
     sys.exit(code or 0)
 
@@ -230,7 +215,7 @@ def about(
     if version:
         from prober import __version__
 
-        _say(f"prober {__version__}")
+        say(f"prober {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
@@ -308,7 +293,7 @@ def judge(
     from prober.pipeline import judge_folder
 
     findings = judge_folder(RunFolder.open(run), load_probes(probes or ()), out)
-    _say(f"{len(findings)} findings are in {(out or run) / 'findings.jsonl'}.")
+    say(f"{len(findings)} findings are in {(out or run) / 'findings.jsonl'}.")
 
 
 @app.command()
@@ -331,7 +316,7 @@ def score(
     from prober.stages import Supplements, score_stage
 
     more = Supplements(attestations, provider, tuple(history or ()))
-    raise typer.Exit(score_stage(runs, model, as_of, out, fail_under, probes or (), json, _say, more))
+    raise typer.Exit(score_stage(runs, model, as_of, out, fail_under, probes or (), json, say, more))
 
 
 @app.command("next")
@@ -339,7 +324,7 @@ def next_steps(runs: RunFolders, as_of: AsOf = None, probes: ProbeFolders = None
     """Print the smallest set of steps to the next label, and who takes each of them."""
     from prober.stages import next_stage
 
-    _say(next_stage(runs, probes or (), as_of))
+    say(next_stage(runs, probes or (), as_of))
 
 
 @app.command()
@@ -348,7 +333,7 @@ def render(runs: RunFolders, out: Out = None, probes: ProbeFolders = None) -> No
     from prober.stages import render_stage
 
     for path in render_stage(runs, out, probes or ()):
-        _say(f"{path}")
+        say(f"{path}")
 
 
 @app.command()
@@ -372,7 +357,7 @@ def plan(
 
     for prepared in _prepared(locals()):
         decision = prepared.decision
-        _say(plan_text(prepared.base, prepared.plan, decision.environment, decision.permits, decision.note))
+        say(plan_text(prepared.base, prepared.plan, decision.environment, decision.permits, decision.note))
 
 
 @app.command("list")
@@ -381,7 +366,7 @@ def list_probes(probes: ProbeFolders = None) -> None:
     from prober.library import load_probes
     from prober.render.terminal import probe_list
 
-    _say(probe_list([(one.id, one.family, one.sheet) for one in load_probes(probes or ()).values()]))
+    say(probe_list([(one.id, one.family, one.sheet) for one in load_probes(probes or ()).values()]))
 
 
 @app.command()
@@ -404,7 +389,7 @@ def explain(
     if text is None:
         one = _found(id, load_probes(probes or ()))
         text = explanation(one.id, one.family, one.sheet, one.probe.inputs_closure())
-    _say(text)
+    say(text)
 
 
 @app.command()
@@ -416,7 +401,7 @@ def new(
     from prober.scaffold import new_probe
 
     for path in new_probe(id, into):
-        _say(f"{path}")
+        say(f"{path}")
 
 
 @app.command()
@@ -434,7 +419,7 @@ def check(
         typer.echo(complaint, err=True)
     if complaints:
         raise typer.Exit(2)
-    _say("Every probe here keeps the rules of the house, and every case gives its outcome.")
+    say("Every probe here keeps the rules of the house, and every case gives its outcome.")
 
 
 @app.command()
@@ -446,7 +431,7 @@ def coverage(
     """Print which requirement is decided by a probe, by a document, or by nothing yet."""
     from prober.stages import coverage_text
 
-    _say(coverage_text(model, probes or (), markdown=markdown))
+    say(coverage_text(model, probes or (), markdown=markdown))
 
 
 @app.command()
@@ -462,9 +447,9 @@ def init(
     new_provider_file(path)
     if authorization is not None:
         new_authorization_file(authorization)
-        _say(f"{authorization} is ready to be filled in and signed.")
+        say(f"{authorization} is ready to be filled in and signed.")
     and_so = f" --authorization {authorization}" if authorization else ""
-    _say(f"{path} is ready to be filled in; then run `prober run --provider {path}{and_so}`.")
+    say(f"{path} is ready to be filled in; then run `prober run --provider {path}{and_so}`.")
 
 
 @app.command()
@@ -476,7 +461,7 @@ def cleanup(
     """Delete export jobs that a killed run left behind on a server."""
     from prober.stages import cleanup_stage
 
-    raise typer.Exit(cleanup_stage(contact, ca_file, bearer_env, _say))
+    raise typer.Exit(cleanup_stage(contact, ca_file, bearer_env, say))
 
 
 @app.command()
@@ -498,7 +483,7 @@ def sandbox(
     """Serve the built-in sandbox on this machine until Ctrl-C: healthy, with planted defects, or as a weaker server."""
     from prober.playground import serve_sandbox
 
-    raise typer.Exit(serve_sandbox(persona, defect or [], port, tls, latency, list_defects, _say))
+    raise typer.Exit(serve_sandbox(persona, defect or [], port, tls, latency, list_defects, say))
 
 
 @app.command()
@@ -509,7 +494,7 @@ def demo(
     """Probe the sandbox's healthy persona and its faulty ones; print which defect was caught by which probe."""
     from prober.playground import demonstrate
 
-    raise typer.Exit(demonstrate(out, defects, _say))
+    raise typer.Exit(demonstrate(out, defects, say))
 
 
 def _probe(given: dict[str, Any], *, whole: bool) -> None:
@@ -523,7 +508,7 @@ def _probe(given: dict[str, Any], *, whole: bool) -> None:
         fail_under=given.get("fail_under"),
         as_of=given.get("as_of"),
         as_json=bool(given.get("json")),
-        say=_say,
+        say=say,
     )
     raise typer.Exit(code)
 
@@ -605,17 +590,6 @@ def _found(id_: str, probes: "dict[str, LoadedProbe]") -> "LoadedProbe":
     raise Mistake(f"{id_}: there is no probe of this name; {hint}")
 
 
-def _say(text: str) -> None:
-    """Print to stdout. A reader that went away (`| head`) changes neither what is done nor the exit code."""
-    try:
-        typer.echo(text)
-    except BrokenPipeError:
-        # Nothing may be left for the interpreter to flush into the closed pipe when it ends.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-
-
 def _misuse(error: Any) -> str:
     """A mistake in the words of the command line, as one sentence with the remedy."""
     import difflib
@@ -628,10 +602,6 @@ def _misuse(error: Any) -> str:
     plain = text.partition(" (Possible options")[0].strip().rstrip(".").replace("argument(s)", "arguments")
     near = near or guess.strip(" ?")
     return f"{plain}; did you mean {near}?" if near else f"{plain}; see `{command} --help`."
-
-
-def _complain(text: str) -> None:
-    typer.echo(f"prober: {text}", err=True)
 
 
 def _place(error: Exception) -> str:

@@ -1,12 +1,11 @@
 """The command line of attestations: parse, call, print."""
 
-import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from prober.cli_parts import complain, moment_of, say
 from prober.mistake import Mistake
 
 if TYPE_CHECKING:
@@ -41,15 +40,7 @@ def _day(text: str) -> str:
 
 def _as_of(text: str) -> str:
     """The day, in UTC, of an instant."""
-    from datetime import UTC, datetime
-
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise Mistake(f"--as-of {text}: give an instant with its time zone, for example 2026-12-31T00:00:00Z.")
-    return str(moment.astimezone(UTC).date())
+    return moment_of(text).date().isoformat()
 
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="attestations.yaml.")]
@@ -86,10 +77,8 @@ def init(
     _write(path, as_yaml(open_, book, standing, entity=who.organisation if who else None))
     if csv is not None:
         _write(csv, as_csv(open_, book))
-        _say(
-            f"{csv} holds the same as a spreadsheet; read it back with `prober attest import csv {csv} --into {path}`."
-        )
-    _say(f"{path} holds {len(open_)} open questions; fill some in, then run `prober attest check {path}`.")
+        say(f"{csv} holds the same as a spreadsheet; read it back with `prober attest import csv {csv} --into {path}`.")
+    say(f"{path} holds {len(open_)} open questions; fill some in, then run `prober attest check {path}`.")
 
 
 @app.command()
@@ -101,10 +90,10 @@ def check(path: File, provider: ProviderFile = None, model: ModelFile = None, as
     reading = read_attestations(path, _model(model), who, today=_today(as_of))
     _faults(reading.faults)
     for remark in reading.remarks:
-        _say(remark)
+        say(remark)
     if who is None:
-        _say("No provider file was given, so nobody checked whom and which FHIR bases the documents are about.")
-    _say(_summary(reading.attestations, len(reading.remarks)))
+        say("No provider file was given, so nobody checked whom and which FHIR bases the documents are about.")
+    say(_summary(reading.attestations, len(reading.remarks)))
 
 
 @app.command()
@@ -116,9 +105,9 @@ def status(path: File, provider: ProviderFile = None, model: ModelFile = None, a
     today, rules = _today(as_of), _model(model)
     reading = read_attestations(path, rules, _provider(provider), today=today)
     _faults(reading.faults)
-    _say(f"As of {today}:")
+    say(f"As of {today}:")
     for line in table(rows(reading.attestations, rules, today)):
-        _say(line)
+        say(line)
 
 
 @app.command("import")
@@ -170,8 +159,8 @@ def import_(
         ]
     remarks = add(new, target, source) if new else ()
     for remark in remarks:
-        _say(remark)
-    _say(f"{into} has {len(new)} attestations more." if len(new) != 1 else f"{into} has one attestation more.")
+        say(remark)
+    say(f"{into} has {len(new)} attestations more." if len(new) != 1 else f"{into} has one attestation more.")
 
 
 def _from_inferno(source: Path, target: "Target", offer: "Offer", version: str | None) -> "Attestation":
@@ -222,7 +211,7 @@ def _from_sheet(source: Path, target: "Target") -> "list[Attestation]":
     sheet = read_sheet(read_source(source), source, target.path.parent, entity=entity, taken=taken_ids(target))
     _faults(sheet.faults)
     if sheet.empty:
-        _say(f"{sheet.empty} rows are still open.")
+        say(f"{sheet.empty} rows are still open.")
     return list(sheet.attestations)
 
 
@@ -315,7 +304,7 @@ def _faults(faults: "Iterable[str]") -> None:
     """Tell every fault on stderr; with any, the command ends here."""
     found = list(faults)
     for fault in found:
-        typer.echo(f"prober: {fault}", err=True)
+        complain(fault)
     if found:
         raise typer.Exit(2)
 
@@ -324,13 +313,3 @@ def _write(path: Path, text: str) -> None:
     from prober.attest.writing import replace_file
 
     replace_file(path, text)
-
-
-def _say(text: Any) -> None:
-    """Print to stdout. A reader that went away (`| head`) changes neither what is done nor the exit code."""
-    try:
-        typer.echo(text)
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)

@@ -1,11 +1,11 @@
 """The command line of rule books: parse, call, print."""
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from prober.cli_parts import complain, say
 
 app = typer.Typer(name="model", help="Check a rule book, and see what another one would change.")
 
@@ -25,8 +25,8 @@ def list_models(
     from prober.rulebooks.commands import digests_stage, list_text
 
     if digests is not None:
-        raise typer.Exit(digests_stage(digests, _say))
-    _say(list_text())
+        raise typer.Exit(digests_stage(digests, say))
+    say(list_text())
 
 
 @app.command()
@@ -37,7 +37,7 @@ def check(
     """Check a model file: every fault with its line and its remedy."""
     from prober.rulebooks.commands import check_stage
 
-    raise typer.Exit(check_stage(file, probes or (), _say, _complain))
+    raise typer.Exit(check_stage(file, probes or (), say, complain))
 
 
 @app.command()
@@ -52,19 +52,4 @@ def diff(
     """Compare two versions of a model, and end with 1 if the newer number is too small a step."""
     from prober.rulebooks.commands import diff_stage
 
-    raise typer.Exit(diff_stage(a, b, corpus, probes or (), _say))
-
-
-def _say(text: str) -> None:
-    """Print to stdout. A reader that went away (`| head`) changes neither what is done nor the exit code."""
-    try:
-        typer.echo(text)
-    except BrokenPipeError:
-        # Nothing may be left for the interpreter to flush into the closed pipe when it ends.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-
-
-def _complain(text: str) -> None:
-    typer.echo(f"prober: {text}", err=True)
+    raise typer.Exit(diff_stage(a, b, corpus, probes or (), say))

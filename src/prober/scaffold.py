@@ -73,6 +73,8 @@ fhir_bases:
 # metrics_url: https://example.org/interoperability/metrics.json
 # brands_url: https://example.org/brands.json
 # hie: []
+# Where anybody can check a fact above that rules a core criterion out; without a source the criterion applies.
+# public_sources: {prior_auth_customary: "a named public text, with its address"}
 # Patients that exist for testing. Their ids never enter a run folder.
 # test_patients: []
 # groups: []
