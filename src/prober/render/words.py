@@ -3,9 +3,20 @@
 from collections.abc import Mapping, Sequence
 
 from prober.nouns.evidence import Exchange, Timings, Transport
-from prober.nouns.finding import CellResult, Finding, Outcome, Reason
+from prober.nouns.finding import CellResult, EvidenceClass, Finding, Outcome, Reason
+from prober.nouns.model import Attested, Criterion, NormStatus, Requirement, Rule, Series
 from prober.nouns.run import REASON_FOR_PERMIT, Ending, Permit, Run
-from prober.nouns.scorecard import Counts, CriterionScore, Gap, GateScore, Interval, Truth
+from prober.nouns.scorecard import (
+    Counts,
+    CriterionScore,
+    Gap,
+    GateScore,
+    GateState,
+    Interval,
+    RequirementScore,
+    Step,
+    Truth,
+)
 from prober.nouns.sheet import WhoActs
 
 NEEDS_PERMIT: frozenset[Reason] = frozenset(REASON_FOR_PERMIT.values())
@@ -101,7 +112,8 @@ PERMIT: Mapping[Permit, str] = {
     "negative_auth": "try tokens that are meant to be refused",
     "writes": "write",
 }
-GATE: Mapping[str, str] = {
+GATE: Mapping[GateState, str] = {
+    "confirmed": "confirmed, seen again",
     "suspected": "suspected, seen once",
     "would_apply": "would apply on production",
     "untested": "not tested",
@@ -149,7 +161,38 @@ STRENGTH: Mapping[str, str] = {
     "MAY": "MAY",
     "ours": "our own expectation, in no specification",
 }
-NO_LABEL = "This version gives no label."
+CLASS: Mapping[EvidenceClass, str] = {
+    "E0": "the bare word of the provider",
+    "E1": "a policy, contract or screenshot of the provider's own",
+    "E2": "an operational record of the provider's own",
+    "E3": "signed by, or fetched from, somebody other than the provider",
+    "E4": "what prober saw itself",
+}
+NORM: Mapping[NormStatus, str] = {
+    "blog": "a blog post",
+    "published": "a published guide or standard, no law by itself",
+    "in_force": "in force",
+    "final": "final, and binding only from a later day",
+    "proposed": "proposed",
+    "expired": "expired",
+    "ours": "this project's own choice",
+}
+ROW: Mapping[str, str] = {
+    "X": "what prober saw itself",
+    "A": "a series of availability or latency, from its last day",
+    "Y": "published yearly figures, from the end of their period",
+    "V": "operational volumes and logs, from the end of their period",
+    "D": "charters, policies and catalogues, from their last review",
+    "M": "minutes, reviews and audit reports",
+    "R": "letters of a registry, network or partner",
+    "S": "security assessments and penetration tests",
+    "Z": "certificates, through their own last day",
+    "L": "product listings and directory entries",
+    "T": "results of a test suite",
+    "P": "public pages that a person read",
+}
+"""The kinds of evidence that grow old at a pace of their own, by the letter of their row in the rule book."""
+NO_LABEL = "This rule book gives no label."
 WHAT_THE_WORDS_MEAN = (
     "Shown: the server did it. Refuted: prober looked for it as the specification says and did not find it so; a "
     "server that was not made for something is refuted there as well, and that alone is no fault. "
@@ -194,7 +237,7 @@ def permits(granted: tuple[Permit, ...]) -> str:
     return f"{listed(tuple(PERMIT[one] for one in granted), 'none; only public discovery documents were read')}."
 
 
-def listed(names: tuple[str, ...], none: str = "none") -> str:
+def listed(names: Sequence[str], none: str = "none") -> str:
     """Names with commas between them."""
     return ", ".join(names) or none
 
@@ -261,6 +304,107 @@ def gates_tested(gates: Sequence[GateScore]) -> str:
     """How many gates this run could look at."""
     untested = sum(one.state == "untested" for one in gates)
     return f"{len(gates) - untested} of {len(gates)} could be looked at; one that could not be tested is not passed."
+
+
+def kind_of(criterion: Criterion | CriterionScore) -> str:
+    """What a criterion counts for: core, extension, precondition, or none of these."""
+    if criterion.precondition:
+        return "a precondition, which stands apart and counts for no points"
+    if criterion.extension:
+        return "an extension, which no label rests on"
+    return "core" if criterion.core else "not core"
+
+
+def decided_by(asked: Requirement, rule: Rule | None) -> str:
+    """How a requirement is decided: by which probes and documents, or that nothing decides it yet."""
+    waits = f" It waits for {asked.waits_for}." if asked.waits_for else ""
+    if asked.how == "gap" or rule is None:
+        return f"Nothing decides it yet: {(asked.missing or 'no probe yet').rstrip('.')}.{waits}"
+    return f"{rule_text(rule)}.{waits}"
+
+
+def rule_text(rule: Rule) -> str:
+    """A rule in words, without its full stop."""
+    if rule.is_ is not None:
+        return f"{rule.is_.probe} is {FATE[rule.is_.outcome]}"
+    if rule.share is not None:
+        return f"at least {rule.share.at_least} of what {rule.share.probe} looks at is shown"
+    if rule.series is not None:
+        return f"{rule.series.probe} is {_nights(rule.series)}"
+    if rule.attested is not None:
+        return _document(rule.attested)
+    if rule.all is not None:
+        series = [one.series for one in rule.all if one.series is not None]
+        if len(series) == len(rule.all) > 1 and len({_nights(one) for one in series}) == 1:
+            return f"each of {listed(tuple(one.probe for one in series))} is {_nights(series[0])}"
+        return "; and ".join(_inside(one) for one in rule.all)
+    return "; or ".join(_inside(one) for one in rule.any or ())
+
+
+def _nights(one: Series) -> str:
+    spread = f", over at least {number(one.spread_days, 'day')}" if one.spread_days else ""
+    return (
+        f"{FATE[one.outcome]} in at least {one.at_least} of the last {one.nights} decided nights{spread}, "
+        "and never failed twice in a row"
+    )
+
+
+def _inside(rule: Rule) -> str:
+    return f"({rule_text(rule)})" if rule.all is not None or rule.any is not None else rule_text(rule)
+
+
+def _document(one: Attested) -> str:
+    bounds = [f"{name.replace('_', ' ')} {value}" for name, value in one.values.items()]
+    states = f" It states {listed(tuple(bounds))}." if bounds else ""
+    letter = " A valid Stage 7 letter counts without these figures." if one.stage_letter and bounds else ""
+    wins = " What a probe sees of the same fact wins over it." if one.same_fact else ""
+    said = f"a document of class {either(one.classes)}: {one.document.rstrip('.')}.{states}{letter}{wins}"
+    return said.removesuffix(".")
+
+
+def either(names: Sequence[str]) -> str:
+    """`E1, E2 or E3`."""
+    return " or ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)
+
+
+def how_known(score: CriterionScore) -> str:
+    """How the level that a criterion has is known, and by what class of evidence."""
+    if score.evidence_class is None or score.knowledge == "unknown":
+        return KNOWLEDGE[score.knowledge]
+    return f"{KNOWLEDGE[score.knowledge]}, class {score.evidence_class} ({CLASS[score.evidence_class]})"
+
+
+def trust(score: CriterionScore) -> str:
+    """The confidence with every reason; empty where there is none."""
+    return f"{score.confidence}. {' '.join(score.confidence_because)}".rstrip() if score.confidence else ""
+
+
+def age(score: CriterionScore) -> str:
+    """How fresh the evidence is, and through which day all of it counts; empty where there is none."""
+    if score.freshness is None:
+        return ""
+    return f"{score.freshness}; all of it counts through {score.next_expiry}" if score.next_expiry else score.freshness
+
+
+def marks(score: RequirementScore) -> str:
+    """What sets a requirement apart: its attestations, that it was swapped, and that there is a conflict."""
+    told = (
+        f"; attested by {listed(score.attestations)}" if score.attestations else "",
+        "; as it reads outside the country of its norm" if score.swapped else "",
+        "; in conflict" if score.conflict else "",
+    )
+    return "".join(told)
+
+
+CONFLICT = "What was seen and what was attested do not agree, or two documents do not."
+
+
+def gain(step: Step) -> str:
+    """What a step brings, and what it costs."""
+    return f"{f'{step.gain} of weight' if step.gain else 'no weight'}, for {number(step.effort, 'unit')} of effort"
+
+
+UNITS = "A low effort is one unit, a medium one two, and a high one four."
 
 
 def timing(timings: Timings) -> str:
