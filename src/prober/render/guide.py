@@ -70,8 +70,7 @@ def _standing(steps: NextSteps, label: LabelScore, lines: Lines) -> list[str]:
     pairs.append(("Above it", f"{steps.target}. {can}"))
     if not steps.steps:
         return lines.pairs(pairs)
-    order = "The steps are the fewest that do, and what gains most for its effort comes first."
-    return lines.pairs([*pairs, ("Order", f"{order} {words.UNITS}")])
+    return lines.pairs([*pairs, ("Order", words.ORDER)])
 
 
 def _part(part: StepPart, lines: Lines) -> list[str]:

@@ -1,6 +1,5 @@
 """What the terminal shows: the summary of a report, a plan before anything is asked, and what a probe is about."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -8,10 +7,10 @@ from prober.nouns.run import AuthorizationNote, Environment, Permit, Plan, Plann
 from prober.nouns.scorecard import Counts
 from prober.nouns.sheet import Sheet
 from prober.render import words
-from prober.render.disclaimer import DISCLAIMER
 from prober.render.guide import criterion_text, next_text
 from prober.render.lines import Lines, joined
 from prober.render.report import Report, Subject
+from prober.render.stands import proposal
 from prober.render.view import FixView, Proof, Unknown, View
 from prober.render.visible import visible
 
@@ -44,15 +43,14 @@ class Asked(Protocol):
 def summary(report: Report, width: int) -> str:
     """The first page of a report as plain text, at most `width` columns where words and commands allow it."""
     view, lines = View(report), Lines(width)
-    blocks = [_whom(one, report.card.as_of, lines) for one in report.subjects]
-    blocks += [_headline(view, lines), _families(view, lines)]
-    blocks += [_gap(view, lines), _fixes(view, lines)]
-    blocks.append(_unknown(view.unknowns, "What could not be tested, and what would resolve it", lines))
-    blocks.append(
-        _unknown(view.not_permitted, "What this run was not permitted to ask, and what would permit it", lines)
-    )
-    blocks.append(_proposal(view, lines))
-    return joined(blocks, lines)
+    whom = [_whom(one, report.card.as_of, lines) for one in report.subjects]
+    profile = [_headline(view, lines), _families(view, lines), _gap(view, lines), _fixes(view, lines)]
+    unknown = [
+        _unknown(view.unknowns, "What could not be tested, and what would resolve it", lines),
+        _unknown(view.not_permitted, "What this run was not permitted to ask, and what would permit it", lines),
+    ]
+    stands = proposal(view, lines)
+    return joined([*whom, *stands, *profile, *unknown] if view.leads else [*whom, *profile, *unknown, *stands], lines)
 
 
 def plan_text(
@@ -157,6 +155,7 @@ def _whom(subject: Subject, as_of: str, lines: Lines) -> list[str]:
         ("Authorization", run.authorization.statement),
         ("Permits", words.listed(run.permits, "none: public discovery only")),
         ("Requests", words.requests(run)),
+        ("Time", words.time(run)),
     ]
     if run.done is None or run.done.ending != "complete":
         pairs.append(("Ended early", words.ending(run)))
@@ -167,7 +166,7 @@ def _headline(view: View, lines: Lines) -> list[str]:
     profile = view.card.profile
     if profile is None:
         return lines.text("This scorecard holds no capability profile.")
-    return lines.text(profile.headline)
+    return [*(["The FHIR capability profile"] if view.leads else []), *lines.text(profile.headline)]
 
 
 def _families(view: View, lines: Lines) -> list[str]:
@@ -202,7 +201,7 @@ def _gap(view: View, lines: Lines) -> list[str]:
 def _fixes(view: View, lines: Lines) -> list[str]:
     if not view.fixes:
         return []
-    block = ["To fix next"]
+    block = [words.PROFILE_FIXES if view.leads else "To fix next"]
     for position, one in enumerate(view.fixes, 1):
         block += _one_fix(position, one, lines)
     return block
@@ -229,35 +228,6 @@ def _unknown(unknowns: Sequence[Unknown], title: str, lines: Lines) -> list[str]
     widest = max(len(str(one.count)) for one in unknowns)
     rows = [lines.row(f"  {one.count:>{widest}}  ", f"{one.meaning} {one.remedy}") for one in unknowns]
     return [*lines.text(title), *(line for row in rows for line in row)]
-
-
-def _proposal(view: View, lines: Lines) -> list[str]:
-    maturity = view.card.maturity
-    if maturity is None:
-        return []
-    rows = [["", "points", "extensions", "known", "floor"]]
-    rows += [
-        [
-            one.title,
-            words.interval(one.points),
-            words.interval(one.extension_points),
-            f"{one.known}/{one.applicable}",
-            words.floor(one.floor),
-        ]
-        for one in maturity.blocks
-    ]
-    rows.append(["Together", words.interval(maturity.points), "", "", ""])
-    held = Counter(gate.state for gate in view.gates)
-    gates = "; ".join(f"{count} {state}" for state, count in held.items())
-    block = [
-        *lines.text("What more a provider would have to show"),
-        *lines.text(DISCLAIMER),
-        *lines.table(rows),
-        *lines.text(f"Known of what counts: {words.coverage_text(maturity.coverage)}."),
-    ]
-    if gates:
-        block += lines.text(f"Gates: {gates}.")
-    return [*block, *lines.text(f"Label: {maturity.label.shown}." if maturity.label else words.NO_LABEL)]
 
 
 def _planned(observations: Sequence[PlannedObservation], lines: Lines) -> list[str]:

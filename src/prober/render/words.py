@@ -1,20 +1,26 @@
 """The plain words for what the nouns say in one: reasons and their remedies, outcomes, who acts, environments."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from prober.nouns.evidence import Exchange, Timings, Transport
 from prober.nouns.finding import CellResult, EvidenceClass, Finding, Outcome, Reason
 from prober.nouns.model import Attested, Criterion, NormStatus, Requirement, Rule, Series
 from prober.nouns.run import REASON_FOR_PERMIT, Ending, Permit, Run
 from prober.nouns.scorecard import (
+    AttestationLine,
+    ConditionScore,
     Counts,
     CriterionScore,
     Gap,
     GateScore,
     GateState,
     Interval,
+    LabelScore,
+    NextSteps,
     RequirementScore,
     Step,
+    SwapLine,
     Truth,
 )
 from prober.nouns.sheet import WhoActs
@@ -192,6 +198,27 @@ ROW: Mapping[str, str] = {
     "P": "public pages that a person read",
 }
 """The kinds of evidence that grow old at a pace of their own, by the letter of their row in the rule book."""
+ATTESTATION: Mapping[Literal["counts", "expired", "superseded", "rejected", "unused"], str] = {
+    "counts": "counts",
+    "expired": "expired",
+    "superseded": "superseded by a newer one",
+    "rejected": "does not count",
+    "unused": "decides nothing here",
+}
+CONFLICTS = "What was seen and what was attested do not agree"
+WHAT_GATES_ARE = "A gate says that a fault is grave enough to hold the label down. It changes no level."
+WHAT_ATTESTATIONS_ARE = (
+    "What people stated with documents. A document that nobody but the provider has looked at reads as not inspected."
+)
+UNTESTED_GATE = "An untested gate is not passed."
+FIRING = ("confirmed", "suspected", "would_apply")
+CORE_LEFT_OUT = "Core criteria that do not apply"
+PROFILE_FIXES = "To fix next, by the capability profile"
+STEPS_IN_FULL = 3
+SOONEST = 5
+IF_ALL_APPLY = "With the core criteria that do not apply counted as if they did, it would be: {label}."
+LEADS = "Where the provider stands in the proposal"
+FOLLOWS = "What more a provider would have to show"
 NO_LABEL = "This rule book gives no label."
 WHAT_THE_WORDS_MEAN = (
     "Shown: the server did it. Refuted: prober looked for it as the specification says and did not find it so; a "
@@ -225,6 +252,11 @@ def requests(run: Run) -> str:
     if run.done is None:
         return f"An unknown number of a budget of {run.plan.budget}."
     return f"{run.done.requests} of a budget of {run.plan.budget}."
+
+
+def time(run: Run) -> str:
+    """From when to when a run asked."""
+    return f"{run.started} to {run.ended or 'an unknown end'}"
 
 
 def ending(run: Run) -> str:
@@ -265,11 +297,70 @@ def gap_sentence(gap: Gap) -> str:
     return f"{said} Besides, {gap.undeclared_works} worked without being declared." if gap.undeclared_works else said
 
 
+NARROW = 5
+"""Points: in an interval as narrow as this a single figure says what there is to say."""
+
+
 def interval(points: Interval | None) -> str:
-    """Points as `20-85`, or as one figure where both ends are one."""
+    """Points as `20-85`; as `about 62 (60-64)` where they are nearly one figure, and as it where they are."""
     if points is None:
         return "n/a"
-    return str(points.low) if points.low == points.high else f"{points.low}-{points.high}"
+    if points.low == points.high:
+        return str(points.low)
+    ends = f"{points.low}-{points.high}"
+    narrow = points.high - points.low <= NARROW
+    return f"about {(points.low + points.high) // 2} ({ends})" if narrow else ends
+
+
+def sensitivity(equal: Interval | None) -> str:
+    """How far the total hangs on the weights of the blocks; empty where it was not worked out."""
+    if equal is None:
+        return ""
+    return f"With every block weighing the same: {interval(equal)}. No label rests on the weights of the blocks."
+
+
+def at_most(label: LabelScore) -> str:
+    """How far the label could rise."""
+    return f"If everything unknown turned out well: at most {label.at_most}."
+
+
+def swap(one: SwapLine) -> str:
+    """What was not asked for, and what was instead."""
+    return f"Not asked for here: {one.norm}. Asked for instead: {one.instead}."
+
+
+def more_swaps(count: int) -> str:
+    """That there are more of them than were told."""
+    are = "is" if count == 1 else "are"
+    return f"There {are} {number(count, 'more norm')} like that; the report names all of them."
+
+
+def lacking(one: ConditionScore, most: int) -> str:
+    """The criteria, workflows or gates that a condition lacks, at most so many of them by name."""
+    if not one.lacking:
+        return ""
+    more = len(one.lacking) - most
+    return f"{listed(one.lacking[:most])}{f' and {more} more' if more > 0 else ''}"
+
+
+def inspected(line: AttestationLine) -> str:
+    """Who inspected a document, or that nobody did."""
+    return f"inspected by {line.inspected}" if line.inspected else "not inspected"
+
+
+def short_digest(line: AttestationLine) -> str:
+    """The first twelve digits of the SHA-256 of a document; a dash where there is none."""
+    return line.sha256[:12] if line.sha256 else "-"
+
+
+def last_seen(gate: GateScore) -> str:
+    """When a gate was last seen to fire; empty if it never was."""
+    return f"Last seen {gate.last_seen}." if gate.last_seen else ""
+
+
+def cap(gate: GateScore) -> str:
+    """The label that a gate allows at most while it is confirmed."""
+    return f"at most {gate.cap}" if gate.cap else ""
 
 
 def floor(level: int | None) -> str:
@@ -303,7 +394,7 @@ def held(score: CriterionScore) -> str:
 def gates_tested(gates: Sequence[GateScore]) -> str:
     """How many gates this run could look at."""
     untested = sum(one.state == "untested" for one in gates)
-    return f"{len(gates) - untested} of {len(gates)} could be looked at; one that could not be tested is not passed."
+    return f"{len(gates) - untested} of {len(gates)} were tested or do not apply. {UNTESTED_GATE}"
 
 
 def kind_of(criterion: Criterion | CriterionScore) -> str:
@@ -404,7 +495,18 @@ def gain(step: Step) -> str:
     return f"{f'{step.gain} of weight' if step.gain else 'no weight'}, for {number(step.effort, 'unit')} of effort"
 
 
+def steps_heading(steps: NextSteps) -> str:
+    """What the steps lead to, and whether all the way."""
+    if steps.target is None:
+        return "There is no label above this one."
+    count = number(len(steps.steps), "step")
+    if steps.reachable:
+        return f"To reach the label {steps.target}: {count}"
+    return f"Towards the label {steps.target}, which cannot be reached now: {count}"
+
+
 UNITS = "A low effort is one unit, a medium one two, and a high one four."
+ORDER = f"The steps are the fewest that do, and what gains most for its effort comes first. {UNITS}"
 
 
 def timing(timings: Timings) -> str:
