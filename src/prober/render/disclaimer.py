@@ -9,7 +9,10 @@ DISCLAIMER = (
 )
 """Stands in every block that could be read as an official judgement."""
 
-_CLAIMING = re.compile(r"\b(?:HIMSS|Stage\s*8|met|certified|compliant)\b", re.IGNORECASE)
+_CLAIMING = re.compile(
+    r"\b(?:HIMSS|Stage\s*8|met|certified|compliant|(?:meets|exceeds)\s+the\s+proposal['\u2019]s\s+criteria)\b",
+    re.IGNORECASE,
+)
 
 
 def claims(text: str) -> bool:

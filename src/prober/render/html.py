@@ -55,10 +55,14 @@ class Section:
 SHORT = Part("short", "In short", "In short", "short.html")
 GAP = Part("gap", "Declared and shown", "Declared and shown", "gap.html")
 FIXES = Part("fixes", "To fix next", "To fix next", "fixes.html")
+PROFILE = Part("profile", "Capability profile", "The FHIR capability profile", "profile.html")
+PROFILE_FIXES = Part("fixes", "Profile: to fix", words.PROFILE_FIXES, "fixes.html")
 UNTESTED = Part(
     "untested", "What could not be tested", "What could not be tested, and what would resolve it", "untested.html"
 )
-PROPOSAL = Part("proposal", "What more to show", "What more a provider would have to show", "proposal.html")
+PROPOSAL = Part("proposal", "What more to show", words.FOLLOWS, "stands.html")
+STEPS = Part("next", "Next steps", "The steps to the next label", "steps.html")
+DETAIL = Part("detail", "The proposal in detail", "The proposal in detail", "proposal.html")
 FINDINGS = Part("findings", "Every finding", "Every finding", "findings.html")
 ASKED = Part("asked", "How it was asked", "How it was asked", "asked.html")
 EVIDENCE = Part("evidence", "Evidence", "Evidence", "evidence.html")
@@ -97,8 +101,13 @@ def _trusted(text: str) -> Markup:
 
 
 def _parts(view: View) -> tuple[Part, ...]:
+    maturity = view.card.maturity
+    steps = (STEPS,) if maturity and maturity.next else ()
+    if view.leads:
+        behind = (GAP, PROFILE_FIXES) if view.card.profile else ()
+        return (SHORT, *steps, PROFILE, *behind, DETAIL, UNTESTED, FINDINGS, ASKED, EVIDENCE)
     profile = (GAP, FIXES) if view.card.profile else ()
-    proposal = (PROPOSAL,) if view.card.maturity else ()
+    proposal = (PROPOSAL, *steps, DETAIL) if maturity else ()
     return (SHORT, *profile, UNTESTED, *proposal, FINDINGS, ASKED, EVIDENCE)
 
 

@@ -1,91 +1,48 @@
 """The report as Markdown, for repositories and tickets: the same statements as on the HTML page."""
 
-import re
 from collections.abc import Iterable, Sequence
 
 from prober.nouns.evidence import Exchange
 from prober.nouns.scorecard import Counts
 from prober.render import words
 from prober.render.disclaimer import DISCLAIMER, claims, disclaimed
+from prober.render.markdown_stands import details, first_page, next_steps
+from prober.render.markup import MOST_HEADER, code, fenced, finding_links, link, links, plain, table, where
 from prober.render.report import Report, Subject
-from prober.render.view import CriterionView, Evidence, FindingView, FixView, Proof, Shown, Unknown, View
+from prober.render.view import Evidence, FindingView, FixView, Shown, Unknown, View
 from prober.render.visible import excerpt, shortened, visible
 
 MOST_BODY = 1024
 """Bytes of a body that are shown."""
-MOST_HEADER = 500
-"""Characters."""
-_SPECIAL = re.compile(r"[\\`*_{}\[\]#|~$]")
-# Mail addresses and mentions are looked for after entities were read: only an element keeps their parts apart.
-_AUTOLINK = (("://", "&#58;//"), ("www.", "www&#46;"), ("@", "<span>@</span>"))
 COUNTED = ("asked", "shown", "refuted", "untested")
 
 
 def page(report: Report) -> str:
     """The report as Markdown, the same bytes for the same report."""
     view = View(report)
-    blocks = [_head(view), _short(view)]
-    if view.card.profile:
-        blocks += [_gap(view), _fixes(view)]
-    blocks.append(_untested(view))
-    if view.card.maturity:
-        blocks.append(_proposal(view))
+    profile = [_gap(view), _fixes(view)] if view.card.profile else []
+    head = [_head(view), _short(view)]
+    if view.leads:
+        blocks = [*head, next_steps(view), _profile(view), *profile, details(view), _untested(view)]
+    else:
+        stands = [_follows(view), next_steps(view), details(view)] if view.card.maturity else []
+        blocks = [*head, *profile, _untested(view), *stands]
     blocks += [_findings(view), _asked(view), *(_evidence(part, view) for part in view.evidence)]
-    return "\n\n".join("\n".join(_guarded(block)) for block in blocks) + "\n"
+    return "\n\n".join("\n".join(_guarded(block)) for block in blocks if block) + "\n"
 
 
-def plain(text: str) -> str:
-    """Text as it is: nothing in it is markup, HTML or a link, and it stays on one line."""
-    safe = shortened(visible(text)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    safe = _SPECIAL.sub(lambda hit: f"\\{hit.group()}", safe)
-    for found, instead in _AUTOLINK:
-        safe = safe.replace(found, instead)
-    return safe
+def _follows(view: View) -> list[str]:
+    return [f"## {words.FOLLOWS}", *first_page(view)]
 
 
-def code(text: str) -> str:
-    """Text as a code span that it cannot end by itself."""
-    inner = shortened(visible(text), MOST_HEADER).replace("|", "\\|")
-    longest = max((len(hit) for hit in re.findall("`+", inner)), default=0)
-    fence = "`" * (longest + 1)
-    return f"{fence} {inner} {fence}" if longest else f"{fence}{inner}{fence}"
-
-
-def fenced(text: str) -> list[str]:
-    """Lines as a code block that they cannot end by themselves."""
-    longest = max((len(hit) for hit in re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return [f"{fence}text", text, fence]
+def _profile(view: View) -> list[str]:
+    return ["## The FHIR capability profile", *_headline(view)]
 
 
 def _guarded(block: list[str]) -> list[str]:
     """A block with the disclaimer below its heading, if its words need it."""
     text = "\n".join(block).replace("\\", "")
     return [block[0], "", f"> {DISCLAIMER}", *block[1:]] if claims(text) and not disclaimed(text) else block
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [f"| {' | '.join(head)} |", f"|{'|'.join(' --- ' for _ in head)}|"]
-    return ["", *lines, *(f"| {' | '.join(row)} |" for row in rows)]
-
-
-def _link(proof: Proof) -> str:
-    pointer = f" {code(proof.pointer)}" if proof.pointer else ""
-    if proof.anchor is None:
-        return f"exchange {plain(proof.exchange)}, {plain(proof.answer)}"
-    return f"[{plain(proof.request)}: {plain(proof.answer)}](#{proof.anchor}){pointer}"
-
-
-def _links(proofs: Iterable[Proof]) -> str:
-    return ", ".join(_link(one) for one in proofs)
-
-
-def _where(finding: FindingView, view: View) -> str:
-    return f" (at {plain(finding.subject)})" if view.several else ""
-
-
-def _finding_links(findings: Iterable[FindingView], view: View) -> str:
-    return ", ".join(f"[{plain(one.probe)}](#{one.anchor}){_where(one, view)}" for one in findings)
 
 
 def _head(view: View) -> list[str]:
@@ -97,15 +54,19 @@ def _short(view: View) -> list[str]:
     for subject in view.report.subjects:
         block += ["", *_whom(subject, view)]
     block.append(f"- As of: {plain(view.card.as_of)}")
+    return [*block, *(first_page(view) if view.leads else _headline(view))]
+
+
+def _headline(view: View) -> list[str]:
     profile = view.card.profile
     if profile is None:
-        return [*block, "", "This scorecard holds no capability profile."]
+        return ["", "This scorecard holds no capability profile."]
     names = (*COUNTED, *words.besides(profile.counts))
     besides = [words.BESIDES[name].capitalize() for name in names[len(COUNTED) :]]
     head = ("Family", "Asked", "Shown", "Refuted", "Not tested", *besides)
     rows = [(plain(one.title), *_counts(one.counts, names)) for one in profile.families]
     rows.append(("**Together**", *_counts(profile.counts, names)))
-    return [*block, "", f"**{plain(profile.headline)}**", "", words.WHAT_THE_WORDS_MEAN, *_table(head, rows)]
+    return ["", f"**{plain(profile.headline)}**", "", words.WHAT_THE_WORDS_MEAN, *table(head, rows)]
 
 
 def _whom(subject: Subject, view: View) -> list[str]:
@@ -118,6 +79,7 @@ def _whom(subject: Subject, view: View) -> list[str]:
         f"- Authorization: {plain(run.authorization.statement)}",
         f"- Permits: {words.permits(run.permits)}",
         f"- Requests: {words.requests(run)}",
+        f"- Time: {plain(words.time(run))}",
     ]
     early = run.done is None or run.done.ending != "complete"
     return [*lines, f"- Ended early: {words.ending(run)}"] if early else lines
@@ -132,12 +94,12 @@ def _gap(view: View) -> list[str]:
     block = ["## Declared and shown", "", words.gap_sentence(profile.gap) if profile else ""]
     if view.refuted_claims:
         block += ["", "Declared, and not found so when it was tried:", ""]
-        block += [f"- {plain(one.claim)}{f': {_link(one.proof)}' if one.proof else ''}" for one in view.refuted_claims]
+        block += [f"- {plain(one.claim)}{f': {link(one.proof)}' if one.proof else ''}" for one in view.refuted_claims]
     return block
 
 
 def _fixes(view: View) -> list[str]:
-    block = ["## To fix next", ""]
+    block = [f"## {words.PROFILE_FIXES if view.leads else 'To fix next'}", ""]
     if not view.fixes:
         return [*block, "Nothing that was tried was refuted, so there is nothing to fix that this run could see."]
     block.append("What takes the least effort comes first. Nothing here says that anybody broke a rule.")
@@ -155,7 +117,7 @@ def _fix(position: int, one: FixView) -> list[str]:
         f"- Who acts: {words.WHO[one.fix.who_acts]}. Effort: {one.fix.effort}.",
     ]
     if one.proofs:
-        lines.append(f"- Proof: {_links(one.proofs)}")
+        lines.append(f"- Proof: {links(one.proofs)}")
     return [*lines, "", *fenced(visible(one.fix.curl))] if one.fix.curl else lines
 
 
@@ -169,94 +131,14 @@ def _untested(view: View) -> list[str]:
     if not view.not_applicable:
         return [*block, "", "Every question applied."]
     rows = [
-        (f"[{plain(one.question)}](#{one.anchor}){_where(one, view)}", plain(one.message))
-        for one in view.not_applicable
+        (f"[{plain(one.question)}](#{one.anchor}){where(one, view)}", plain(one.message)) for one in view.not_applicable
     ]
-    return [*block, *_table(("Question", "Why it does not apply"), rows)]
+    return [*block, *table(("Question", "Why it does not apply"), rows)]
 
 
 def _reasons(unknowns: Sequence[Unknown], view: View) -> list[str]:
-    rows = [(str(one.count), one.meaning, plain(one.remedy), _finding_links(one.findings, view)) for one in unknowns]
-    return _table(("Things", "Why", "What would resolve it", "Findings"), rows)
-
-
-def _proposal(view: View) -> list[str]:
-    maturity = view.card.maturity
-    if maturity is None:
-        return []
-    label = f"Label: {plain(maturity.label.shown)}." if maturity.label else words.NO_LABEL
-    block = [
-        "## What more a provider would have to show",
-        "",
-        f"> {plain(maturity.disclaimer)}",
-        "",
-        f"{label} Known of what counts: {words.coverage_text(maturity.coverage)}.",
-    ]
-    rows = [
-        (
-            plain(one.title),
-            words.interval(one.points),
-            words.interval(one.extension_points),
-            f"{one.known} of {one.applicable}",
-            words.floor(one.floor),
-        )
-        for one in maturity.blocks
-    ]
-    rows.append(("**Together**", words.interval(maturity.points), "", "", ""))
-    block += _table(("Block", "Points", "Extensions", "Known", "Floor"), rows)
-    if maturity.workflows:
-        block += _table(
-            ("Workflow", "Level"),
-            [(plain(one.title), f"{one.state} {words.span(one.level)}") for one in maturity.workflows],
-        )
-    if view.gates:
-        block += ["", "### Gates", "", words.gates_tested([one.score for one in view.gates])]
-        block += _table(
-            ("Gate", "State", "Why", "Proof"),
-            [
-                (
-                    f"{plain(one.score.title)} ({plain(one.score.id)})",
-                    one.state,
-                    plain(one.score.why),
-                    _links(one.proofs),
-                )
-                for one in view.gates
-            ],
-        )
-    if view.preconditions:
-        block += ["", "### Preconditions", ""]
-        block += [
-            f"- {plain(one.score.title)}: {words.held(one.score)}. {plain(one.why)}" for one in view.preconditions
-        ]
-    for part in view.blocks:
-        if part.criteria:
-            block += ["", f"### {plain(part.score.title)}"]
-            for one in part.criteria:
-                block += ["", *_criterion(one)]
-    return block
-
-
-def _criterion(one: CriterionView) -> list[str]:
-    score = one.score
-    kind = ", core" if score.core else ", extension" if score.extension else ""
-    lines = [f"#### {plain(score.title)} ({plain(score.id)}{kind})", ""]
-    if not score.applies:
-        return [*lines, f"Not applicable. {plain(one.why)}"]
-    lines.append(f"{plain(score.state)}, {words.span(score.level)}. {plain(one.why)}")
-    if score.next_step:
-        lines += ["", f"Next step. {plain(score.next_step)}"]
-    if one.requirements:
-        rows = [
-            (
-                f"{plain(item.score.text)} ({plain(item.score.id)})",
-                item.answer,
-                plain(item.score.why),
-                _links(item.proofs),
-            )
-            for item in one.requirements
-        ]
-        lines += _table(("Requirement", "Answer", "Why", "Proof"), rows)
-    return lines
+    rows = [(str(one.count), one.meaning, plain(one.remedy), finding_links(one.findings, view)) for one in unknowns]
+    return table(("Things", "Why", "What would resolve it", "Findings"), rows)
 
 
 def _findings(view: View) -> list[str]:
@@ -272,12 +154,12 @@ def _finding(one: FindingView, view: View) -> list[str]:
     lines = [
         f'<a id="{one.anchor}"></a>',
         "",
-        f"**{one.fate.capitalize()}.** {plain(one.question)}{_where(one, view)} {plain(one.message)}",
+        f"**{one.fate.capitalize()}.** {plain(one.question)}{where(one, view)} {plain(one.message)}",
     ]
     if one.reason:
         lines += ["", f"What would resolve it: {plain(words.REMEDY[one.reason])}"]
     if one.proofs:
-        lines += ["", f"Seen in: {_links(one.proofs)}"]
+        lines += ["", f"Seen in: {links(one.proofs)}"]
     if one.sheet:
         rests = "; ".join(f"{item.guide} {item.version}, {item.section}" for item in one.sheet.citations)
         lines += ["", f"Rests on: {plain(rests)}"]
@@ -287,11 +169,11 @@ def _finding(one: FindingView, view: View) -> list[str]:
                 plain(cell.claim),
                 "yes" if cell.declared else "no",
                 f"{cell.result}{f'. {cell.why}' if cell.why else ''}",
-                _link(cell.proof) if cell.proof else "",
+                link(cell.proof) if cell.proof else "",
             )
             for cell in one.cells
         ]
-        lines += _table(("Claim", "Declared", "Result", "Proof"), rows)
+        lines += table(("Claim", "Declared", "Result", "Proof"), rows)
     return lines
 
 
@@ -314,14 +196,14 @@ def _asked(view: View) -> list[str]:
         left = view.not_done(subject)
         if left:
             rows = [(code(one.planned.observation), str(one.planned.requests), one.why) for one in left]
-            block += ["", "Planned, and not done:", *_table(("Observation", "Requests", "Why not"), rows)]
+            block += ["", "Planned, and not done:", *table(("Observation", "Requests", "Why not"), rows)]
         else:
             block += ["", "Everything that was planned was done."]
     models = [
         (plain(model), plain(view.version_of(model)), code(digest))
         for model, digest in sorted(view.card.models.items())
     ]
-    return [*block, *_table(("Model", "Version", "SHA-256"), models)]
+    return [*block, *table(("Model", "Version", "SHA-256"), models)]
 
 
 def _evidence(part: Evidence, view: View) -> list[str]:
@@ -346,7 +228,7 @@ def _evidence(part: Evidence, view: View) -> list[str]:
         block += [
             "",
             "### Exchanges that no finding cites",
-            *_table(("Request", "Answer", "Asked by", "Exchange"), rows),
+            *table(("Request", "Answer", "Asked by", "Exchange"), rows),
         ]
     return block
 
@@ -372,7 +254,7 @@ def _exchange(one: Shown, view: View) -> list[str]:
         lines.append(f"- No answer: {plain(exchange.failure.message)}")
     if exchange.note:
         lines.append(f"- Note: {plain(exchange.note)}")
-    lines.append(f"- Proves: {_finding_links(one.cited_by, view)}")
+    lines.append(f"- Proves: {finding_links(one.cited_by, view)}")
     if exchange.content:
         link = f" [The whole stored body]({one.blob})" if one.blob else ""
         lines.append(f"- {words.body_kept(exchange, MOST_BODY)}{link}")
@@ -393,3 +275,6 @@ def _dialogue(one: Shown, exchange: Exchange) -> str:
 
 def _header_lines(headers: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{visible(name)}: {shortened(visible(value), MOST_HEADER)}" for name, value in headers]
+
+
+__all__ = ["code", "fenced", "page", "plain"]

@@ -1,7 +1,5 @@
 """What the terminal shows: the summary of a report, a plan before anything is asked, and what a probe is about."""
 
-import textwrap
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -9,12 +7,13 @@ from prober.nouns.run import AuthorizationNote, Environment, Permit, Plan, Plann
 from prober.nouns.scorecard import Counts
 from prober.nouns.sheet import Sheet
 from prober.render import words
-from prober.render.disclaimer import DISCLAIMER, claims, disclaimed
+from prober.render.guide import criterion_text, next_text
+from prober.render.lines import Lines, joined
 from prober.render.report import Report, Subject
+from prober.render.stands import proposal
 from prober.render.view import FixView, Proof, Unknown, View
-from prober.render.visible import shortened, visible
+from prober.render.visible import visible
 
-NARROWEST, WIDEST = 40, 120
 PLAIN_WIDTH = 100
 MOST_CLAIMS = 5
 COUNTED = ("asked", "shown", "refuted", "untested")
@@ -44,15 +43,14 @@ class Asked(Protocol):
 def summary(report: Report, width: int) -> str:
     """The first page of a report as plain text, at most `width` columns where words and commands allow it."""
     view, lines = View(report), Lines(width)
-    blocks = [_whom(one, report.card.as_of, lines) for one in report.subjects]
-    blocks += [_headline(view, lines), _families(view, lines)]
-    blocks += [_gap(view, lines), _fixes(view, lines)]
-    blocks.append(_unknown(view.unknowns, "What could not be tested, and what would resolve it", lines))
-    blocks.append(
-        _unknown(view.not_permitted, "What this run was not permitted to ask, and what would permit it", lines)
-    )
-    blocks.append(_proposal(view, lines))
-    return _joined(blocks, lines)
+    whom = [_whom(one, report.card.as_of, lines) for one in report.subjects]
+    profile = [_headline(view, lines), _families(view, lines), _gap(view, lines), _fixes(view, lines)]
+    unknown = [
+        _unknown(view.unknowns, "What could not be tested, and what would resolve it", lines),
+        _unknown(view.not_permitted, "What this run was not permitted to ask, and what would permit it", lines),
+    ]
+    stands = proposal(view, lines)
+    return joined([*whom, *stands, *profile, *unknown] if view.leads else [*whom, *profile, *unknown, *stands], lines)
 
 
 def plan_text(
@@ -87,7 +85,7 @@ def plan_text(
                 *_planned(left_out, lines),
             ]
         )
-    return _joined(blocks, lines)
+    return joined(blocks, lines)
 
 
 def probe_list(probes: Iterable[tuple[str, str, Sheet]]) -> str:
@@ -108,7 +106,7 @@ def probe_list(probes: Iterable[tuple[str, str, Sheet]]) -> str:
     blocks.append(
         lines.text(f"{words.number(count, 'probe')}. `prober explain ID` says what one of them asks and why.")
     )
-    return _joined(blocks, lines)
+    return joined(blocks, lines)
 
 
 def explanation(id_: str, family: str, sheet: Sheet, observations: Iterable[Asked]) -> str:
@@ -144,57 +142,7 @@ def explanation(id_: str, family: str, sheet: Sheet, observations: Iterable[Aske
         asks += lines.text(f"{seen.name}: {seen.summary} (at most {most}{needs})", indent=2)
         asks += [f"    {visible(template)}" for template in seen.asks]
     blocks.append(asks)
-    return _joined(blocks, lines)
-
-
-class Lines:
-    """Text broken into lines of a width. Every string passes `visible` on its way."""
-
-    def __init__(self, width: int) -> None:
-        self.width = max(NARROWEST, min(width, WIDEST))
-
-    def text(self, text: str, indent: int = 0) -> list[str]:
-        """A paragraph."""
-        return self.row(" " * indent, text)
-
-    def row(self, head: str, text: str) -> list[str]:
-        """A paragraph that hangs beside its head."""
-        head = visible(head)
-        return textwrap.wrap(
-            shortened(visible(text)),
-            self.width,
-            initial_indent=head,
-            subsequent_indent=" " * min(len(head), self.width // 2),
-            break_long_words=False,
-            break_on_hyphens=False,
-        ) or [head.rstrip()]
-
-    def pairs(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
-        """Names and what they stand for, in two columns."""
-        longest = max(len(name) for name, _ in pairs)
-        return [line for name, text in pairs for line in self.row(f"{name:<{longest}}  ", text)]
-
-    def table(self, rows: Sequence[Sequence[str]]) -> list[str]:
-        """Rows with a head: the first column to the left, the others to the right."""
-        shown = [[visible(cell) for cell in row] for row in rows]
-        widths = [max(len(row[column]) for row in shown) for column in range(len(shown[0]))]
-        return [
-            "  ".join(
-                cell.ljust(wide) if column == 0 else cell.rjust(wide)
-                for column, (cell, wide) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in shown
-        ]
-
-
-def _joined(blocks: Iterable[list[str]], lines: Lines) -> str:
-    """Blocks with a blank line between them; each that needs the disclaimer gets it."""
-    return "\n\n".join("\n".join(_guarded(block, lines)) for block in blocks if block)
-
-
-def _guarded(block: list[str], lines: Lines) -> list[str]:
-    text = "\n".join(block)
-    return [*block, *lines.text(DISCLAIMER)] if claims(text) and not disclaimed(text) else block
+    return joined(blocks, lines)
 
 
 def _whom(subject: Subject, as_of: str, lines: Lines) -> list[str]:
@@ -207,6 +155,7 @@ def _whom(subject: Subject, as_of: str, lines: Lines) -> list[str]:
         ("Authorization", run.authorization.statement),
         ("Permits", words.listed(run.permits, "none: public discovery only")),
         ("Requests", words.requests(run)),
+        ("Time", words.time(run)),
     ]
     if run.done is None or run.done.ending != "complete":
         pairs.append(("Ended early", words.ending(run)))
@@ -217,7 +166,7 @@ def _headline(view: View, lines: Lines) -> list[str]:
     profile = view.card.profile
     if profile is None:
         return lines.text("This scorecard holds no capability profile.")
-    return lines.text(profile.headline)
+    return [*(["The FHIR capability profile"] if view.leads else []), *lines.text(profile.headline)]
 
 
 def _families(view: View, lines: Lines) -> list[str]:
@@ -252,7 +201,7 @@ def _gap(view: View, lines: Lines) -> list[str]:
 def _fixes(view: View, lines: Lines) -> list[str]:
     if not view.fixes:
         return []
-    block = ["To fix next"]
+    block = [words.PROFILE_FIXES if view.leads else "To fix next"]
     for position, one in enumerate(view.fixes, 1):
         block += _one_fix(position, one, lines)
     return block
@@ -281,35 +230,6 @@ def _unknown(unknowns: Sequence[Unknown], title: str, lines: Lines) -> list[str]
     return [*lines.text(title), *(line for row in rows for line in row)]
 
 
-def _proposal(view: View, lines: Lines) -> list[str]:
-    maturity = view.card.maturity
-    if maturity is None:
-        return []
-    rows = [["", "points", "extensions", "known", "floor"]]
-    rows += [
-        [
-            one.title,
-            words.interval(one.points),
-            words.interval(one.extension_points),
-            f"{one.known}/{one.applicable}",
-            words.floor(one.floor),
-        ]
-        for one in maturity.blocks
-    ]
-    rows.append(["Together", words.interval(maturity.points), "", "", ""])
-    held = Counter(gate.state for gate in view.gates)
-    gates = "; ".join(f"{count} {state}" for state, count in held.items())
-    block = [
-        *lines.text("What more a provider would have to show"),
-        *lines.text(DISCLAIMER),
-        *lines.table(rows),
-        *lines.text(f"Known of what counts: {words.coverage_text(maturity.coverage)}."),
-    ]
-    if gates:
-        block += lines.text(f"Gates: {gates}.")
-    return [*block, *lines.text(f"Label: {maturity.label.shown}." if maturity.label else words.NO_LABEL)]
-
-
 def _planned(observations: Sequence[PlannedObservation], lines: Lines) -> list[str]:
     block = []
     for one in observations:
@@ -317,3 +237,6 @@ def _planned(observations: Sequence[PlannedObservation], lines: Lines) -> list[s
         block += lines.text(f"{one.observation}: at most {words.number(one.requests, 'request')}{permits}", indent=2)
         block += [f"      {visible(template)}" for template in one.asks]
     return block
+
+
+__all__ = ["criterion_text", "explanation", "next_text", "plan_text", "probe_list", "summary"]

@@ -12,7 +12,18 @@ from pydantic import ValidationError
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Cell, Citation, Finding, Reason
 from prober.nouns.run import PlannedObservation
-from prober.nouns.scorecard import BlockScore, CriterionScore, Fix, GateScore, RequirementScore
+from prober.nouns.scorecard import (
+    AttestationLine,
+    BlockScore,
+    ConditionScore,
+    CriterionScore,
+    Fix,
+    GateScore,
+    LabelScore,
+    RequirementScore,
+    Step,
+    StepPart,
+)
 from prober.nouns.sheet import Sheet
 from prober.render import words
 from prober.render.report import Report, Subject
@@ -165,6 +176,39 @@ class CriterionView:
 
 
 @dataclass(frozen=True)
+class PartView:
+    """One requirement of a step with the findings and the proofs of what was seen."""
+
+    part: StepPart
+    findings: tuple[FindingView, ...]
+    proofs: tuple[Proof, ...]
+
+
+@dataclass(frozen=True)
+class StepView:
+    """One step to the next label."""
+
+    step: Step
+    parts: tuple[PartView, ...]
+
+
+@dataclass(frozen=True)
+class AttestationView:
+    """One attestation; `anchor` is where its row stands."""
+
+    anchor: str
+    line: AttestationLine
+
+
+@dataclass(frozen=True)
+class ConflictView:
+    """A criterion of which two pieces of evidence say different things, and the requirements where they do."""
+
+    score: CriterionScore
+    requirements: tuple[RequirementScore, ...]
+
+
+@dataclass(frozen=True)
 class BlockView:
     """One block with its criteria; preconditions stand apart."""
 
@@ -285,6 +329,75 @@ class View:
         """The findings whose precondition was not declared."""
         return tuple(one for _, one in self.findings if one.fate == words.FATE["not_applicable"])
 
+    @property
+    def leads(self) -> bool:
+        """Whether the proposal leads the first page: where a provider file says whose endpoints these are."""
+        return self.card.maturity is not None and any(one.facts.declared for one in self.report.subjects)
+
+    @property
+    def label(self) -> LabelScore | None:
+        """The headline label."""
+        return self.card.maturity.label if self.card.maturity else None
+
+    @cached_property
+    def label_facts(self) -> tuple[tuple[str, str], ...]:
+        """All that is said of the label, by name; what blocks the label above it stands apart."""
+        label = self.label
+        if label is None:
+            return (("Label", words.NO_LABEL),)
+        facts = [("Label", f"{label.shown}. {label.meaning}"), ("At most", words.at_most(label))]
+        if label.capped_by:
+            titles = {one.score.id: one.score.title for one in self.gates}
+            named = [f"{id_} ({titles[id_]})" if id_ in titles else id_ for id_ in label.capped_by]
+            facts.append(("Held down by", f"{words.listed(named)}. Otherwise it would be: {label.uncapped}."))
+        if label.if_all_apply:
+            facts.append(("If all applied", words.IF_ALL_APPLY.format(label=label.if_all_apply)))
+        if label.withheld_because:
+            facts.append(("Not public", f"No public rendering may show this label. {label.withheld_because}"))
+        return tuple(facts)
+
+    @property
+    def blocking(self) -> tuple[ConditionScore, ...]:
+        """What the label above lacks."""
+        return self.label.blocking if self.label else ()
+
+    @property
+    def core_left_out(self) -> tuple[CriterionScore, ...]:
+        """The core criteria that do not apply: each is told on the first page."""
+        return tuple(one for one in self._criteria if one.core and not one.applies)
+
+    @cached_property
+    def steps(self) -> tuple[StepView, ...]:
+        """The steps to the label above, with their proofs."""
+        following = self.card.maturity.next if self.card.maturity else None
+        return tuple(StepView(one, tuple(map(self._part, one.parts))) for one in (following.steps if following else ()))
+
+    @property
+    def why_not(self) -> tuple[str, ...]:
+        """Why the label above cannot be reached now."""
+        following = self.card.maturity.next if self.card.maturity else None
+        return following.why_not if following else ()
+
+    @cached_property
+    def attestations(self) -> tuple[AttestationView, ...]:
+        """The attestations, those that count first."""
+        lines = self.card.maturity.attestations if self.card.maturity else ()
+        order = list(words.ATTESTATION)
+        ordered = sorted(lines, key=lambda one: (order.index(one.state), one.id))
+        return tuple(AttestationView(self.attestation_anchor(one.id), one) for one in ordered)
+
+    @property
+    def expiring(self) -> tuple[CriterionScore, ...]:
+        """The criteria whose evidence has a last day, the soonest first."""
+        dated = [one for one in self._criteria if one.next_expiry]
+        return tuple(sorted(dated, key=lambda one: (one.next_expiry or "", one.id)))
+
+    @property
+    def conflicts(self) -> tuple[ConflictView, ...]:
+        """What was seen and what was attested, where they do not agree."""
+        found = [ConflictView(one, tuple(line for line in one.requirements if line.conflict)) for one in self._criteria]
+        return tuple(one for one in found if one.requirements or one.score.conflict)
+
     @cached_property
     def preconditions(self) -> tuple[CriterionView, ...]:
         """The preconditions of the rule book, which stand apart."""
@@ -335,6 +448,27 @@ class View:
     def anchor(self, index: int, exchange: str) -> str:
         """The anchor of an exchange of the run of this number."""
         return self._name("x", index, exchange)
+
+    def attestation_anchor(self, id_: str) -> str:
+        """The anchor of an attestation's row; empty if the scorecard lists no such attestation."""
+        lines = self.card.maturity.attestations if self.card.maturity else ()
+        return f"a-{_UNSAFE.sub('_', id_)}" if any(one.id == id_ for one in lines) else ""
+
+    def place_of(self, id_: str) -> str:
+        """The anchor of a criterion, workflow or gate of the proposal; empty if the page has no such place."""
+        maturity = self.card.maturity
+        if maturity is None:
+            return ""
+        blocks = {one.id for one in maturity.blocks}
+        criteria = {one.id for one in maturity.criteria if one.precondition or one.block in blocks}
+        places = {"c": criteria, "w": {one.id for one in maturity.workflows}, "g": {one.id for one in maturity.gates}}
+        return next((f"{kind}-{id_}" for kind, ids in places.items() if id_ in ids), "")
+
+    def _part(self, part: StepPart) -> PartView:
+        findings = tuple(
+            one for probe in part.findings for index, one in self._by_probe.get(probe, ()) if index in self._deciding
+        )
+        return PartView(part, findings, self._proofs_of(part.findings, self._deciding)[:MOST_PROOFS])
 
     def _name(self, kind: str, index: int, id_: str) -> str:
         return f"{kind}{index + 1 if self._several else ''}-{_UNSAFE.sub('_', id_)}"

@@ -1,11 +1,28 @@
 """The plain words for what the nouns say in one: reasons and their remedies, outcomes, who acts, environments."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from prober.nouns.evidence import Exchange, Timings, Transport
-from prober.nouns.finding import CellResult, Finding, Outcome, Reason
+from prober.nouns.finding import CellResult, EvidenceClass, Finding, Outcome, Reason
+from prober.nouns.model import Attested, Criterion, NormStatus, Requirement, Rule, Series
 from prober.nouns.run import REASON_FOR_PERMIT, Ending, Permit, Run
-from prober.nouns.scorecard import Counts, CriterionScore, Gap, GateScore, Interval, Truth
+from prober.nouns.scorecard import (
+    AttestationLine,
+    ConditionScore,
+    Counts,
+    CriterionScore,
+    Gap,
+    GateScore,
+    GateState,
+    Interval,
+    LabelScore,
+    NextSteps,
+    RequirementScore,
+    Step,
+    SwapLine,
+    Truth,
+)
 from prober.nouns.sheet import WhoActs
 
 NEEDS_PERMIT: frozenset[Reason] = frozenset(REASON_FOR_PERMIT.values())
@@ -101,7 +118,8 @@ PERMIT: Mapping[Permit, str] = {
     "negative_auth": "try tokens that are meant to be refused",
     "writes": "write",
 }
-GATE: Mapping[str, str] = {
+GATE: Mapping[GateState, str] = {
+    "confirmed": "confirmed, seen again",
     "suspected": "suspected, seen once",
     "would_apply": "would apply on production",
     "untested": "not tested",
@@ -149,7 +167,59 @@ STRENGTH: Mapping[str, str] = {
     "MAY": "MAY",
     "ours": "our own expectation, in no specification",
 }
-NO_LABEL = "This version gives no label."
+CLASS: Mapping[EvidenceClass, str] = {
+    "E0": "the bare word of the provider",
+    "E1": "a policy, contract or screenshot of the provider's own",
+    "E2": "an operational record of the provider's own",
+    "E3": "signed by, or fetched from, somebody other than the provider",
+    "E4": "what prober saw itself",
+}
+NORM: Mapping[NormStatus, str] = {
+    "blog": "a blog post",
+    "published": "a published guide or standard, no law by itself",
+    "in_force": "in force",
+    "final": "final, and binding only from a later day",
+    "proposed": "proposed",
+    "expired": "expired",
+    "ours": "this project's own choice",
+}
+ROW: Mapping[str, str] = {
+    "X": "what prober saw itself",
+    "A": "a series of availability or latency, from its last day",
+    "Y": "published yearly figures, from the end of their period",
+    "V": "operational volumes and logs, from the end of their period",
+    "D": "charters, policies and catalogues, from their last review",
+    "M": "minutes, reviews and audit reports",
+    "R": "letters of a registry, network or partner",
+    "S": "security assessments and penetration tests",
+    "Z": "certificates, through their own last day",
+    "L": "product listings and directory entries",
+    "T": "results of a test suite",
+    "P": "public pages that a person read",
+}
+"""The kinds of evidence that grow old at a pace of their own, by the letter of their row in the rule book."""
+ATTESTATION: Mapping[Literal["counts", "expired", "superseded", "rejected", "unused"], str] = {
+    "counts": "counts",
+    "expired": "expired",
+    "superseded": "superseded by a newer one",
+    "rejected": "does not count",
+    "unused": "decides nothing here",
+}
+CONFLICTS = "What was seen and what was attested do not agree"
+WHAT_GATES_ARE = "A gate says that a fault is grave enough to hold the label down. It changes no level."
+WHAT_ATTESTATIONS_ARE = (
+    "What people stated with documents. A document that nobody but the provider has looked at reads as not inspected."
+)
+UNTESTED_GATE = "An untested gate is not passed."
+FIRING = ("confirmed", "suspected", "would_apply")
+CORE_LEFT_OUT = "Core criteria that do not apply"
+PROFILE_FIXES = "To fix next, by the capability profile"
+STEPS_IN_FULL = 3
+SOONEST = 5
+IF_ALL_APPLY = "With the core criteria that do not apply counted as if they did, it would be: {label}."
+LEADS = "Where the provider stands in the proposal"
+FOLLOWS = "What more a provider would have to show"
+NO_LABEL = "This rule book gives no label."
 WHAT_THE_WORDS_MEAN = (
     "Shown: the server did it. Refuted: prober looked for it as the specification says and did not find it so; a "
     "server that was not made for something is refuted there as well, and that alone is no fault. "
@@ -184,6 +254,11 @@ def requests(run: Run) -> str:
     return f"{run.done.requests} of a budget of {run.plan.budget}."
 
 
+def time(run: Run) -> str:
+    """From when to when a run asked."""
+    return f"{run.started} to {run.ended or 'an unknown end'}"
+
+
 def ending(run: Run) -> str:
     """How the run ended."""
     return ENDING[run.done.ending] if run.done else NOT_ENDED
@@ -194,7 +269,7 @@ def permits(granted: tuple[Permit, ...]) -> str:
     return f"{listed(tuple(PERMIT[one] for one in granted), 'none; only public discovery documents were read')}."
 
 
-def listed(names: tuple[str, ...], none: str = "none") -> str:
+def listed(names: Sequence[str], none: str = "none") -> str:
     """Names with commas between them."""
     return ", ".join(names) or none
 
@@ -222,11 +297,70 @@ def gap_sentence(gap: Gap) -> str:
     return f"{said} Besides, {gap.undeclared_works} worked without being declared." if gap.undeclared_works else said
 
 
+NARROW = 5
+"""Points: in an interval as narrow as this a single figure says what there is to say."""
+
+
 def interval(points: Interval | None) -> str:
-    """Points as `20-85`, or as one figure where both ends are one."""
+    """Points as `20-85`; as `about 62 (60-64)` where they are nearly one figure, and as it where they are."""
     if points is None:
         return "n/a"
-    return str(points.low) if points.low == points.high else f"{points.low}-{points.high}"
+    if points.low == points.high:
+        return str(points.low)
+    ends = f"{points.low}-{points.high}"
+    narrow = points.high - points.low <= NARROW
+    return f"about {(points.low + points.high) // 2} ({ends})" if narrow else ends
+
+
+def sensitivity(equal: Interval | None) -> str:
+    """How far the total hangs on the weights of the blocks; empty where it was not worked out."""
+    if equal is None:
+        return ""
+    return f"With every block weighing the same: {interval(equal)}. No label rests on the weights of the blocks."
+
+
+def at_most(label: LabelScore) -> str:
+    """How far the label could rise."""
+    return f"If everything unknown turned out well: at most {label.at_most}."
+
+
+def swap(one: SwapLine) -> str:
+    """What was not asked for, and what was instead."""
+    return f"Not asked for here: {one.norm}. Asked for instead: {one.instead}."
+
+
+def more_swaps(count: int) -> str:
+    """That there are more of them than were told."""
+    are = "is" if count == 1 else "are"
+    return f"There {are} {number(count, 'more norm')} like that; the report names all of them."
+
+
+def lacking(one: ConditionScore, most: int) -> str:
+    """The criteria, workflows or gates that a condition lacks, at most so many of them by name."""
+    if not one.lacking:
+        return ""
+    more = len(one.lacking) - most
+    return f"{listed(one.lacking[:most])}{f' and {more} more' if more > 0 else ''}"
+
+
+def inspected(line: AttestationLine) -> str:
+    """Who inspected a document, or that nobody did."""
+    return f"inspected by {line.inspected}" if line.inspected else "not inspected"
+
+
+def short_digest(line: AttestationLine) -> str:
+    """The first twelve digits of the SHA-256 of a document; a dash where there is none."""
+    return line.sha256[:12] if line.sha256 else "-"
+
+
+def last_seen(gate: GateScore) -> str:
+    """When a gate was last seen to fire; empty if it never was."""
+    return f"Last seen {gate.last_seen}." if gate.last_seen else ""
+
+
+def cap(gate: GateScore) -> str:
+    """The label that a gate allows at most while it is confirmed."""
+    return f"at most {gate.cap}" if gate.cap else ""
 
 
 def floor(level: int | None) -> str:
@@ -260,7 +394,119 @@ def held(score: CriterionScore) -> str:
 def gates_tested(gates: Sequence[GateScore]) -> str:
     """How many gates this run could look at."""
     untested = sum(one.state == "untested" for one in gates)
-    return f"{len(gates) - untested} of {len(gates)} could be looked at; one that could not be tested is not passed."
+    return f"{len(gates) - untested} of {len(gates)} were tested or do not apply. {UNTESTED_GATE}"
+
+
+def kind_of(criterion: Criterion | CriterionScore) -> str:
+    """What a criterion counts for: core, extension, precondition, or none of these."""
+    if criterion.precondition:
+        return "a precondition, which stands apart and counts for no points"
+    if criterion.extension:
+        return "an extension, which no label rests on"
+    return "core" if criterion.core else "not core"
+
+
+def decided_by(asked: Requirement, rule: Rule | None) -> str:
+    """How a requirement is decided: by which probes and documents, or that nothing decides it yet."""
+    waits = f" It waits for {asked.waits_for}." if asked.waits_for else ""
+    if asked.how == "gap" or rule is None:
+        return f"Nothing decides it yet: {(asked.missing or 'no probe yet').rstrip('.')}.{waits}"
+    return f"{rule_text(rule)}.{waits}"
+
+
+def rule_text(rule: Rule) -> str:
+    """A rule in words, without its full stop."""
+    if rule.is_ is not None:
+        return f"{rule.is_.probe} is {FATE[rule.is_.outcome]}"
+    if rule.share is not None:
+        return f"at least {rule.share.at_least} of what {rule.share.probe} looks at is shown"
+    if rule.series is not None:
+        return f"{rule.series.probe} is {_nights(rule.series)}"
+    if rule.attested is not None:
+        return _document(rule.attested)
+    if rule.all is not None:
+        series = [one.series for one in rule.all if one.series is not None]
+        if len(series) == len(rule.all) > 1 and len({_nights(one) for one in series}) == 1:
+            return f"each of {listed(tuple(one.probe for one in series))} is {_nights(series[0])}"
+        return "; and ".join(_inside(one) for one in rule.all)
+    return "; or ".join(_inside(one) for one in rule.any or ())
+
+
+def _nights(one: Series) -> str:
+    spread = f", over at least {number(one.spread_days, 'day')}" if one.spread_days else ""
+    return (
+        f"{FATE[one.outcome]} in at least {one.at_least} of the last {one.nights} decided nights{spread}, "
+        "and never failed twice in a row"
+    )
+
+
+def _inside(rule: Rule) -> str:
+    return f"({rule_text(rule)})" if rule.all is not None or rule.any is not None else rule_text(rule)
+
+
+def _document(one: Attested) -> str:
+    bounds = [f"{name.replace('_', ' ')} {value}" for name, value in one.values.items()]
+    states = f" It states {listed(tuple(bounds))}." if bounds else ""
+    letter = " A valid Stage 7 letter counts without these figures." if one.stage_letter and bounds else ""
+    wins = " What a probe sees of the same fact wins over it." if one.same_fact else ""
+    said = f"a document of class {either(one.classes)}: {one.document.rstrip('.')}.{states}{letter}{wins}"
+    return said.removesuffix(".")
+
+
+def either(names: Sequence[str]) -> str:
+    """`E1, E2 or E3`."""
+    return " or ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)
+
+
+def how_known(score: CriterionScore) -> str:
+    """How the level that a criterion has is known, and by what class of evidence."""
+    if score.evidence_class is None or score.knowledge == "unknown":
+        return KNOWLEDGE[score.knowledge]
+    return f"{KNOWLEDGE[score.knowledge]}, class {score.evidence_class} ({CLASS[score.evidence_class]})"
+
+
+def trust(score: CriterionScore) -> str:
+    """The confidence with every reason; empty where there is none."""
+    return f"{score.confidence}. {' '.join(score.confidence_because)}".rstrip() if score.confidence else ""
+
+
+def age(score: CriterionScore) -> str:
+    """How fresh the evidence is, and through which day all of it counts; empty where there is none."""
+    if score.freshness is None:
+        return ""
+    return f"{score.freshness}; all of it counts through {score.next_expiry}" if score.next_expiry else score.freshness
+
+
+def marks(score: RequirementScore) -> str:
+    """What sets a requirement apart: its attestations, that it was swapped, and that there is a conflict."""
+    told = (
+        f"; attested by {listed(score.attestations)}" if score.attestations else "",
+        "; as it reads outside the country of its norm" if score.swapped else "",
+        "; in conflict" if score.conflict else "",
+    )
+    return "".join(told)
+
+
+CONFLICT = "What was seen and what was attested do not agree, or two documents do not."
+
+
+def gain(step: Step) -> str:
+    """What a step brings, and what it costs."""
+    return f"{f'{step.gain} of weight' if step.gain else 'no weight'}, for {number(step.effort, 'unit')} of effort"
+
+
+def steps_heading(steps: NextSteps) -> str:
+    """What the steps lead to, and whether all the way."""
+    if steps.target is None:
+        return "There is no label above this one."
+    count = number(len(steps.steps), "step")
+    if steps.reachable:
+        return f"To reach the label {steps.target}: {count}"
+    return f"Towards the label {steps.target}, which cannot be reached now: {count}"
+
+
+UNITS = "A low effort is one unit, a medium one two, and a high one four."
+ORDER = f"The steps are the fewest that do, and what gains most for its effort comes first. {UNITS}"
 
 
 def timing(timings: Timings) -> str:
