@@ -1,8 +1,13 @@
 """What must hold of every score, whatever the rule book, the findings and the documents are."""
 
+import os
+import pickle
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -279,6 +284,29 @@ def test_ten_thousand_unknowns_that_turn_out_false_or_true_move_only_one_end() -
     while turns < 10_000:
         turns += hold_turns(seed)
         seed += 1
+
+
+ELSEWHERE = """
+import pickle, sys
+from pathlib import Path
+from prober.score import advised, score
+
+run, model = pickle.loads(Path(sys.argv[1]).read_bytes())
+card = score([run], [model], {}, as_of=sys.argv[2])
+sys.stdout.buffer.write(advised(card, [run], [model], {}).line().encode())
+"""
+
+
+def test_equal_bytes_in_another_place(tmp_path: Path) -> None:
+    case = make(random.Random(11))
+    inputs = tmp_path / "inputs"
+    inputs.write_bytes(pickle.dumps((case.run(), case.model)))
+    wanted = card(case, case.run()).line().encode()
+    for seed, zone, locale in (("1", "Asia/Kolkata", "tr_TR.UTF-8"), ("2", "America/St_Johns", "C")):
+        place = {**os.environ, "PYTHONHASHSEED": seed, "TZ": zone, "LC_ALL": locale, "PYTHONUTF8": "0"}
+        command = [sys.executable, "-c", ELSEWHERE, str(inputs), AS_OF]
+        ended = subprocess.run(command, env=place, stdout=subprocess.PIPE, check=True, timeout=60)
+        assert ended.stdout == wanted
 
 
 EXAMPLES = settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))

@@ -151,7 +151,8 @@ CustodianFolder = Annotated[
     Path | None, typer.Option("--custodian", metavar="DIR", help="Where keys that open commitments are kept.")
 ]
 FailUnder = Annotated[
-    str | None, typer.Option("--fail-under", metavar="WHAT", help="End with 1 if surely below, e.g. S8.STD.1=L2.")
+    str | None,
+    typer.Option("--fail-under", metavar="WHAT", help="End with 1 if surely below, e.g. Candidate or S8.STD.1=L2."),
 ]
 ProbeFolders = Annotated[list[Path] | None, typer.Option("--probes", metavar="DIR", help="More probe folders.")]
 ModelFile = Annotated[Path | None, typer.Option("--model", metavar="FILE", help="Another rule book.")]
@@ -385,11 +386,11 @@ def explain(
     from prober.render.terminal import explanation
     from prober.stages import explain_criterion
 
-    text = explain_criterion(id, run or (), model, probes or ()) if "." in id else None
-    if text is None:
-        one = _found(id, load_probes(probes or ()))
-        text = explanation(one.id, one.family, one.sheet, one.probe.inputs_closure())
-    say(text)
+    if "." in id:
+        say(explain_criterion(id, run or (), model, probes or ()))
+        return
+    one = _found(id, load_probes(probes or ()))
+    say(explanation(one.id, one.family, one.sheet, one.probe.inputs_closure()))
 
 
 @app.command()

@@ -40,7 +40,7 @@ from prober.nouns.run import (
     Run,
     Tool,
 )
-from prober.nouns.scorecard import Interval, Scorecard
+from prober.nouns.scorecard import Interval, MaturityScore, Scorecard
 from prober.permission import Decision, Wish, checked_base, decide
 from prober.score import ScoredRun, advised, score
 from prober.session.observation import Observation, heights
@@ -449,8 +449,10 @@ def exit_code(cards: Iterable[Scorecard], runs: Iterable[Run], bugs: bool, below
 
 
 def surely_below(card: Scorecard, what: str) -> bool | None:
-    """Is the provider below this threshold (`ID=Ln`)? None if it cannot be told. Raises Mistake for a faulty one."""
-    name, _, level = what.partition("=")
+    """Is the provider below this threshold (`ID=Ln`, or a label)? None if it cannot be told. Raises Mistake."""
+    name, equals, level = what.partition("=")
+    if not equals and card.maturity is not None:
+        return _below_label(card.maturity, what)
     if not re.fullmatch(r"L[1-4]", level):
         raise Mistake(f"--fail-under {what}: say a criterion, workflow or block and a level, for example S8.STD.1=L2.")
     needed = int(level[1])
@@ -468,6 +470,28 @@ def surely_below(card: Scorecard, what: str) -> bool | None:
     raise Mistake(
         f"--fail-under {what}: the rule book has no criterion, workflow or block called {name}; see `prober coverage`."
     )
+
+
+def label_named(what: str, names: Sequence[str]) -> str | None:
+    """The label that somebody means: by its whole name, or by its first word, in any case."""
+    wanted = what.strip().casefold()
+    return next((one for one in names if wanted in (one.casefold(), one.split()[0].casefold())), None)
+
+
+def _below_label(maturity: MaturityScore, what: str) -> bool | None:
+    """Sure only where not even everything unknown could bring the label there."""
+    label = maturity.label
+    names = list(dict.fromkeys(one.label for one in label.conditions)) if label is not None else []
+    wanted = label_named(what, names)
+    if label is None or wanted is None:
+        raise Mistake(
+            f"--fail-under {what}: say a label of the rule book ({', '.join(names) or 'it has none'}), or a criterion, "
+            "workflow or block and a level, for example S8.STD.1=L2."
+        )
+    height = {name: position for position, name in enumerate(names)}
+    if height.get(label.name, -1) >= height[wanted]:
+        return False
+    return True if height.get(label.at_most, -1) < height[wanted] else None
 
 
 def _below(interval: Interval, needed: int) -> bool | None:

@@ -26,6 +26,7 @@ from prober.pipeline import (
     exit_code,
     judge_folder,
     keys_inside,
+    label_named,
     refuse_other_probes,
     score_folders,
     surely_below,
@@ -226,16 +227,17 @@ def next_stage(runs: Sequence[Path], extra: Iterable[Path], as_of: str | None) -
     return next_text(maturity.next, maturity.label, _width())
 
 
-def explain_criterion(id_: str, runs: Sequence[Path], model: Path | None, extra: Iterable[Path]) -> str | None:
-    """`prober explain CRITERION`: its ladder, with the provider's own position where runs are given; None if the rule
-    book has no such criterion."""
+def explain_criterion(id_: str, runs: Sequence[Path], model: Path | None, extra: Iterable[Path]) -> str:
+    """`prober explain CRITERION`: its ladder, with the provider's own position where runs are given. Raises Mistake."""
     from prober.render.terminal import criterion_text
 
     folders = [RunFolder.open(one) for one in runs]
     book = model_of_run(folders[0] if folders else None, model)
     criterion = next((one for one in book.criteria if one.id == id_), None)
     if criterion is None:
-        return None
+        near = difflib.get_close_matches(id_, [one.id for one in book.criteria], n=1)
+        hint = f"did you mean {near[0]}?" if near else "see `prober coverage`."
+        raise Mistake(f"{id_}: the rule book {book.id} has no criterion of this name; {hint}")
     score = None
     if folders:
         card = score_folders(folders, load_probes(extra), model=model)
@@ -379,7 +381,7 @@ def _check_threshold(what: str | None, prepared: Sequence[Prepared]) -> None:
         return
     from prober.library import parse_model
 
-    name, _, level = what.partition("=")
+    name, equals, level = what.partition("=")
     models = [parse_model(text, Path("model.yaml")) for text in prepared[0].models]
     books = [model for model in models if isinstance(model, MaturityModel)]
     known = {
@@ -391,8 +393,13 @@ def _check_threshold(what: str | None, prepared: Sequence[Prepared]) -> None:
             *(one.id.rpartition(".")[0] for one in model.criteria if one.block == WORKFLOWS),
         ]
     }
+    labels = [label.name for book in books for label in book.labels if label.conditions]
+    if not equals and label_named(what, labels):
+        return
     if level not in ("L1", "L2", "L3", "L4"):
-        raise Mistake(f"--fail-under {what}: say a criterion, workflow or block and a level, for example S8.STD.1=L2.")
+        raise Mistake(
+            f"--fail-under {what}: say a label, or a criterion, workflow or block and a level, for example S8.STD.1=L2."
+        )
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else "see `prober coverage`."

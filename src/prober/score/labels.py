@@ -129,9 +129,12 @@ def held(condition: Condition, facts: Facts) -> Held:
         return _evidence(facts, condition.evidence.classes, _fraction(condition.evidence.share))
     if condition.core_confidence is not None:
         least = STEPS.index(condition.core_confidence)
-        low = [one.id for one in facts.core if one.confidence and STEPS.index(one.confidence) < least]
-        none = [one.id for one in facts.core if one.confidence is None]
-        return _listed(low, none, f"{_of(low + none)} have less than {condition.core_confidence} confidence")
+        weak = [one for one in facts.core if one.confidence is None or STEPS.index(one.confidence) < least]
+        # What may still rise may come to rest on better evidence; what is settled may not.
+        settled = [one.id for one in weak if _high(one) == _low(one)]
+        rising = [one.id for one in weak if _high(one) > _low(one)]
+        words = f"{_of([one.id for one in weak])} have less than {condition.core_confidence} confidence"
+        return _listed(settled, rising, words)
     if condition.core_fresh:
         stale = [one.id for one in facts.core if one.freshness == "stale"]
         return _listed(stale, [], f"{_of(stale)} rest on stale evidence")
