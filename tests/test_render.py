@@ -20,19 +20,27 @@ from prober.nouns.finding import Cell, Citation, Finding, Reason, Source, Verdic
 from prober.nouns.provider import ProviderFacts
 from prober.nouns.run import AuthorizationNote, Done, Permit, Plan, PlannedObservation, Run, Tool
 from prober.nouns.scorecard import (
+    AttestationLine,
     BlockScore,
+    ConditionScore,
     Counts,
     CriterionScore,
+    FacetScore,
     FamilyScore,
     FindingLine,
     Fix,
     Gap,
     GateScore,
     Interval,
+    LabelScore,
     MaturityScore,
+    NextSteps,
     ProfileScore,
     RequirementScore,
     Scorecard,
+    Step,
+    StepPart,
+    SwapLine,
     WorkflowScore,
 )
 from prober.nouns.sheet import Remediation, Sheet, SpecCitation
@@ -349,11 +357,167 @@ def criterion(id_: str, title: str, level: Interval | None, state: str, **more: 
     return CriterionScore(**{**given, **more})
 
 
+MEETS = "Meets the proposal's criteria (self-assessed)"
+BLOCKING = (
+    ConditionScore(
+        id="core_shown",
+        label=MEETS,
+        text="Every core criterion is at level 2.",
+        holds=False,
+        could_hold=True,
+        now="S8.STD.1 is at L1.",
+        lacking=("S8.STD.1", "S8.WF.VC", "S8.GATE.2", "S8.NOWHERE.1", "S8.STD.6", "S8.STD.5", "S8.BASE.0", "S8.GOV.1"),
+    ),
+    ConditionScore(
+        id="gate",
+        label=MEETS,
+        text="No gate holds the label down.",
+        holds=False,
+        could_hold=False,
+        now="S8.GATE.3 is confirmed.",
+        lacking=("S8.GATE.3",),
+    ),
+)
+LABEL = LabelScore(
+    name="Emerging",
+    shown="Sandbox: Emerging",
+    meaning="At least half of what counts is known, one way or the other.",
+    at_most=MEETS,
+    next=MEETS,
+    blocking=BLOCKING,
+    conditions=BLOCKING,
+    capped_by=("S8.GATE.3",),
+    uncapped="Sandbox: Candidate",
+    if_all_apply="Sandbox: Not rated",
+    withheld_because="The gate S8.GATE.3 is still being repaired.",
+)
+
+
+def part(requirement: str, **more: Any) -> StepPart:
+    given: dict[str, Any] = {
+        "requirement": requirement,
+        "text": "Somebody is named as the owner.",
+        "truth": "unknown",
+        "how": "attested",
+        "seen": "No document was given: A statement that names the owner.",
+        "missing": "A statement that names the owner (class E1, E2, E3).",
+        "who_acts": "provider",
+        "effort": "low",
+        "fix": "Attest it with such a document.",
+        "citation": "P2 possible-himss-stage-8-20221214 (blog)",
+    }
+    return StepPart(**{**given, **more})
+
+
+def step(criterion: str, level: int, gain: int, *parts: StepPart) -> Step:
+    return Step(
+        id=f"{criterion}=L{level}",
+        title=f"Bring {criterion} to level {level}.",
+        why="Every core criterion is at level 2.",
+        gain=gain,
+        effort=len(parts) or 1,
+        parts=parts,
+    )
+
+
+SMART_PART = part(
+    "S8.STD.1/L2/smart",
+    text="The SMART configuration is published.",
+    truth="false",
+    how="probed",
+    seen="The SMART configuration is not there: status 404.",
+    missing="Present when the answer has status 200.",
+    who_acts="vendor",
+    fix="Serve the document below the FHIR base, without a login.",
+    citation="hl7.fhir.r4.core 4.0.1, 3.1.0.1",
+    reasons=("timed_out",),
+    findings=("smart_configuration_served",),
+    curl="curl -g -i https://fhir.example.org/r4/.well-known/smart-configuration",
+)
+NEXT = NextSteps(
+    now="Sandbox: Emerging",
+    target=MEETS,
+    reachable=False,
+    why_not=("S8.STD.1/L3/jwks cannot be shown yet: Missing: no probe yet (it waits for P.SMART.3).",),
+    steps=(
+        step("S8.STD.1", 2, 3, SMART_PART),
+        step("S8.GOV.1", 2, 2, part("S8.GOV.1/L2/minutes"), part("S8.GOV.1/L1/owner", effort="high")),
+        Step(id="gate=S8.GATE.3", title="Close patient data to the public.", why="It is confirmed.", gain=0, effort=1),
+        step("S8.STD.6", 1, 1, part("S8.STD.6/L1/claimed", missing="A statement on the fourth step.")),
+    ),
+)
+
+
+def attestation(id_: str, state: str, **more: Any) -> AttestationLine:
+    given: dict[str, Any] = {
+        "id": id_,
+        "title": "Minutes of the council",
+        "kind": "record",
+        "class": "E2",
+        "issuer": "Example Hospital",
+        "sha256": "ab12" * 16,
+        "public": False,
+        "inspected": None,
+        "state": state,
+        "last_day": "2027-03-01",
+        "requirements": ("S8.GOV.1/L1/owner", "S8.GOV.1/L2/minutes"),
+    }
+    return AttestationLine(**{**given, **more})
+
+
+ATTESTATIONS = (
+    attestation("old-minutes", "expired", why="It counted until 2025-01-01.", last_day="2025-01-01"),
+    attestation("claim", "rejected", why="It is about another entity.", sha256=None, last_day=None, **{"class": "E0"}),
+    attestation("minutes", "counts", freshness="fresh", inspected="A. Auditor, auditor, 2026-09-09"),
+    attestation("minutes-old", "superseded"),
+    attestation("scan", "unused", kind="result", **{"class": "E3"}),
+)
+GATES = (
+    GateScore(
+        id="S8.GATE.1",
+        title="The way to production is encrypted",
+        state="clean",
+        why="The certificate is valid.",
+        cap="Progressing",
+        findings=("capability_statement_served",),
+    ),
+    GateScore(
+        id="S8.GATE.2",
+        title="Old versions of TLS are refused",
+        state="untested",
+        why="Missing: no probe yet.",
+        cap="Progressing",
+    ),
+    GateScore(
+        id="S8.GATE.3",
+        title="Patient data are closed to the public",
+        state="confirmed",
+        why="A patient was read without a token.",
+        cap="Emerging",
+        private_alert=True,
+        attestations=("scan",),
+        last_seen="2026-11-22T03:00:00Z",
+    ),
+    GateScore(id="S8.GATE.4", title="A token opens its own", state="suspected", why="Seen once.", cap="Emerging"),
+    GateScore(id="S8.GATE.5", title="Launches are protected", state="would_apply", why="PKCE is not offered."),
+    GateScore(id="S8.GATE.6", title="Bulk files are closed", state="not_applicable", why="There are no bulk files."),
+)
+
 MATURITY = MaturityScore(
     model="stage8_proposal",
     version="0.1.0",
     disclaimer=f"These criteria follow {PROPOSAL}. This is not an ONC certification.",
-    points=Interval(low=12, high=95),
+    label=LABEL,
+    points=Interval(low=60, high=64),
+    points_equal_blocks=Interval(low=40, high=71),
+    attestations=ATTESTATIONS,
+    swaps=(
+        SwapLine(
+            norm="US Core 6.1.0", instead="the national core", requirements=("S8.STD.1/L2/smart", "S8.STD.6/L1/claimed")
+        ),
+        *(SwapLine(norm=f"X12 {set_}", instead="national claims", requirements=()) for set_ in ("837", "835", "276")),
+    ),
+    next=NEXT,
     coverage={"probed": 20, "attested": 0, "declared_only": 5, "unknown": 75},
     blocks=(
         BlockScore(id="BASE", title="Baseline", points=None, applicable=0, known=0, floor=None),
@@ -397,6 +561,17 @@ MATURITY = MaturityScore(
             Interval(low=1, high=1),
             "L1",
             next_step="To reach L2: The SMART configuration is published.",
+            knowledge="probed",
+            evidence_class="E4",
+            confidence="medium",
+            confidence_because=("It rests on evidence of class E4, which begins at high.", "It was seen in one night."),
+            freshness="fresh",
+            next_expiry="2027-02-21",
+            conflict=True,
+            facets=(
+                FacetScore(id="says", title="It says what it does", level=Interval(low=1, high=1), state="L1"),
+                FacetScore(id="does", title="It does what it says", level=Interval(low=1, high=4), state="L1+?"),
+            ),
             requirements=(
                 RequirementScore(
                     id="S8.STD.1/L1/statement",
@@ -413,6 +588,9 @@ MATURITY = MaturityScore(
                     truth="false",
                     why="The SMART configuration is not there: status 404.",
                     findings=("smart_configuration_served",),
+                    attestations=("scan", "unheard-of"),
+                    conflict=True,
+                    swapped=True,
                 ),
                 RequirementScore(
                     id="S8.STD.1/L3/jwks",
@@ -425,6 +603,33 @@ MATURITY = MaturityScore(
         ),
         criterion("S8.STD.6", "Other routes", Interval(low=0, high=4), "?", core=False, extension=True, weight=1),
         criterion(
+            "S8.GOV.1",
+            "A council exists",
+            Interval(low=1, high=4),
+            "L1+?",
+            block="STD",
+            knowledge="attested",
+            evidence_class="E2",
+            confidence="low",
+            freshness="stale",
+            next_expiry="2026-12-24",
+        ),
+        *(
+            criterion(
+                f"S8.STD.{number}",
+                f"Made up {number}",
+                Interval(low=1, high=1),
+                "L1",
+                core=False,
+                extension=True,
+                knowledge="declared_only",
+                evidence_class="E1",
+                freshness="fresh",
+                next_expiry=f"2027-01-{number}",
+            )
+            for number in range(11, 16)
+        ),
+        criterion(
             "S8.STD.5",
             "Bulk export",
             None,
@@ -432,18 +637,7 @@ MATURITY = MaturityScore(
             not_applicable_because="The provider file gives population_size as 10; the criterion applies: from 500 on.",
         ),
     ),
-    gates=(
-        GateScore(
-            id="S8.GATE.1",
-            title="The way to production is encrypted",
-            state="clean",
-            why="The certificate is valid.",
-            findings=("capability_statement_served",),
-        ),
-        GateScore(
-            id="S8.GATE.2", title="Old versions of TLS are refused", state="untested", why="Missing: no probe yet."
-        ),
-    ),
+    gates=GATES,
 )
 
 
@@ -452,7 +646,7 @@ def gap_at(subjects: tuple[str, ...]) -> Gap:
     return PROFILE.gap.model_copy(update={"refuted": len(claims), "refuted_claims": claims})
 
 
-def report(subjects: tuple[str, ...] = (BASE,)) -> Report:
+def report(subjects: tuple[str, ...] = (BASE,), *, declared: bool = True, maturity: MaturityScore = MATURITY) -> Report:
     lines = tuple(
         FindingLine(
             probe=one.source.probe,
@@ -471,13 +665,13 @@ def report(subjects: tuple[str, ...] = (BASE,)) -> Report:
         environment="sandbox",
         models={"capability_profile": "1" * 64, "stage8_proposal": "2" * 64},
         profile=PROFILE if len(subjects) == 1 else PROFILE.model_copy(update={"gap": gap_at(subjects)}),
-        maturity=MATURITY,
+        maturity=maturity,
         findings=lines,
     )
     shown = tuple(
         Subject(
             run=run(one),
-            facts=ProviderFacts(organisation="Example Hospital", declared=True),
+            facts=ProviderFacts(organisation="Example Hospital" if declared else None, declared=declared),
             findings=findings(one),
             exchanges={one.id: one for one in EXCHANGES},
             place="" if len(subjects) == 1 else f"0{number}-fhir.example.org/",
@@ -513,19 +707,49 @@ def hostile(text: str = HOSTILE) -> Report:
     gap = PROFILE.gap.model_copy(update={"refuted_claims": (f"{text} read",)})
     criteria = tuple(
         one.model_copy(
-            update={"requirements": tuple(item.model_copy(update={"why": text}) for item in one.requirements)}
+            update={
+                "requirements": tuple(
+                    item.model_copy(update={"why": text, "attestations": (text,), "conflict": True})
+                    for item in one.requirements
+                ),
+                "confidence_because": (text,),
+                "next_step": text,
+                "not_applicable_because": None if one.applies else text,
+            }
         )
         for one in MATURITY.criteria
     )
     card = whole.card.model_copy(
         update={
             "profile": PROFILE.model_copy(update={"fixes": fixes, "gap": gap}),
-            "maturity": MATURITY.model_copy(update={"criteria": criteria}),
+            "maturity": MATURITY.model_copy(update={"criteria": criteria, **_evil_proposal(text)}),
         }
     )
     facts = ProviderFacts(organisation=text, declared=True)
     evil_subject = replace(subject, exchanges=evil, findings=judged, facts=facts, place=f"{text}/")
     return Report(card, (evil_subject,), whole.sheets)
+
+
+def _evil_proposal(text: str) -> dict[str, object]:
+    """What people wrote: attestations, and everything of the proposal that repeats them."""
+    part_ = {"seen": text, "missing": text, "fix": text, "text": text, "citation": text, "curl": text}
+    steps = tuple(
+        one.model_copy(
+            update={"title": text, "why": text, "parts": tuple(item.model_copy(update=part_) for item in one.parts)}
+        )
+        for one in NEXT.steps
+    )
+    blocking = tuple(one.model_copy(update={"text": text, "now": text, "lacking": (text,)}) for one in BLOCKING)
+    written = {"title": text, "issuer": text, "inspected": text, "why": text, "requirements": (text,)}
+    lines = tuple(one.model_copy(update=written) for one in ATTESTATIONS)
+    evil_id = attestation("evil", "counts").model_copy(update={**written, "id": text, "sha256": text, "last_day": text})
+    return {
+        "attestations": (*lines, evil_id),
+        "gates": tuple(one.model_copy(update={"why": text, "last_seen": text}) for one in GATES),
+        "swaps": (SwapLine(norm=text, instead=text, requirements=(text,)),),
+        "label": LABEL.model_copy(update={"blocking": blocking, "withheld_because": text, "capped_by": (text,)}),
+        "next": NEXT.model_copy(update={"steps": steps, "why_not": (text,)}),
+    }
 
 
 def _evil(one: Finding, text: str) -> dict[str, object]:
@@ -602,9 +826,12 @@ def everything(one: Report) -> dict[str, str]:
 
 TWO = (BASE, OTHER)
 BARE = report().card.model_copy(update={"profile": None, "maturity": None})
+UNLABELLED = MATURITY.model_copy(update={"label": None, "next": None, "points_equal_blocks": None})
 REPORTS = {
     "one": report(),
     "two": report(TWO),
+    "undeclared": report(declared=False),
+    "unlabelled": report(maturity=UNLABELLED),
     "bare": Report(BARE, report().subjects, {}),
     "hostile": hostile(),
     "claiming": hostile("HIMSS Stage 8 met, certified and compliant."),
@@ -683,7 +910,8 @@ def test_every_cited_exchange_has_an_anchor_and_every_statement_a_link_to_it() -
         start = text.index(f'id="f-{one.source.probe}"')
         statement = text[start : text.index("</article>", start)]
         assert not one.evidence or 'href="#x-' in statement
-    fixes = text[text.index('<ol class="fixes">') : text.index("</ol>")].split("<li>")[1:]
+    begin = text.index('<ol class="fixes">')
+    fixes = text[begin : text.index("</ol>", begin)].split("<li>")[1:]
     assert len(fixes) == 2
     assert all('href="#x-' in fix for fix in fixes)
     for requirement in ("S8.STD.1/L1/statement", "S8.STD.1/L2/smart"):
@@ -727,11 +955,148 @@ def test_a_report_without_claiming_words_does_not_carry_the_disclaimer_everywher
 
 def test_nothing_looks_like_a_certificate_or_an_accusation() -> None:
     accusing = re.compile(r"violat|breach|illegal|\bseal\b|medal|badge|\bgrade [A-F]\b|congratul", re.IGNORECASE)
-    for name in ("one", "two", "bare"):
+    for name in ("one", "two", "undeclared", "unlabelled", "bare"):
         for text in everything(REPORTS[name]).values():
             assert not accusing.search(text)
         assert not {"img", "script", "link", "iframe", "object", "form"} & set(Page(html.page(REPORTS[name])).tags)
-    assert all(words.NO_LABEL in text for text in everything(report()).values())
+    assert all(words.NO_LABEL in text for text in everything(REPORTS["unlabelled"]).values())
+    assert not any(words.NO_LABEL in text for text in everything(report()).values())
+
+
+def test_the_proposal_leads_where_a_provider_file_was_given_and_follows_where_none_was() -> None:
+    for name, leading in (("one", True), ("undeclared", False)):
+        for kind, text in everything(REPORTS[name]).items():
+            plain_text = " ".join(unescape(re.sub("<[^>]*>|[*]", " ", text)).split())
+            stands = plain_text.index("With every block weighing the same")
+            assert (stands < plain_text.index(PROFILE.headline)) is leading, (name, kind)
+            assert (words.FOLLOWS in plain_text) is not leading, (name, kind)
+            assert (words.PROFILE_FIXES in plain_text) is leading, (name, kind)
+    assert not View(REPORTS["bare"]).leads
+
+
+def flat(text: str) -> str:
+    """A rendering without its markup and line breaks."""
+    inline = re.sub("</?(?:a|span|strong|code)[^>]*>", "", text.replace("\\", ""))
+    return " ".join(unescape(re.sub("<[^>]*>", " ", inline)).split())
+
+
+@pytest.mark.parametrize("name", ["one", "undeclared"])
+def test_every_rendering_tells_the_label_what_blocks_the_next_and_what_holds_it_down(name: str) -> None:
+    for text in map(flat, everything(REPORTS[name]).values()):
+        assert text.index("Sandbox: Emerging. At least half") > text.index("about 62 (60-64)")
+        for said in (
+            f"What blocks the label above, {MEETS}",
+            f"at most {MEETS}.",
+            "Every core criterion is at level 2. Now: S8.STD.1 is at L1. Lacking: S8.STD.1, S8.WF.VC",
+            "S8.GATE.3 (Patient data are closed to the public). Otherwise it would be: Sandbox: Candidate.",
+            "counted as if they did, it would be: Sandbox: Not rated.",
+            "No public rendering may show this label. The gate S8.GATE.3 is still being repaired.",
+            "With every block weighing the same: 40-71. No label rests on the weights of the blocks.",
+            words.UNTESTED_GATE,
+            words.CORE_LEFT_OUT,
+            "Not asked for here: US Core 6.1.0. Asked for instead: the national core.",
+        ):
+            assert said in text, said
+
+
+@pytest.mark.parametrize("name", ["one", "undeclared"])
+def test_every_rendering_tells_the_steps_and_why_the_label_cannot_be_reached(name: str) -> None:
+    rendered = everything(REPORTS[name])
+    for text in map(flat, rendered.values()):
+        steps = [text.index(one.title) for one in NEXT.steps[:3]]
+        assert steps == sorted(steps)
+        for said in (
+            f"Towards the label {MEETS}, which cannot be reached now: 4 steps",
+            SMART_PART.seen,
+            SMART_PART.missing,
+            SMART_PART.fix,
+            SMART_PART.citation,
+            SMART_PART.curl or "",
+            words.REMEDY["timed_out"],
+            NEXT.why_not[0],
+        ):
+            assert said in text, said
+    for kind, text in rendered.items():
+        assert ("A statement on the fourth step." in flat(text)) is kind.startswith("report")
+    assert "And 1 more step; `prober next` tells all of them." in rendered["summary.txt"]
+
+
+def test_the_highest_label_says_that_there_is_none_above_it() -> None:
+    highest = LABEL.model_copy(update={"next": None, "blocking": (), "shown": MEETS})
+    none = NextSteps(now=MEETS, target=None, reachable=True)
+    whole = report(maturity=MATURITY.model_copy(update={"label": highest, "next": none}))
+    for text in map(flat, everything(whole).values()):
+        assert f"{words.HIGHEST}." in text
+        assert f"{words.HIGHEST}.." not in text
+        assert "What blocks the label above" not in text
+
+
+def test_conflicts_attestations_and_what_expires_are_told() -> None:
+    for text in map(flat, everything(report()).values()):
+        for said in (
+            words.CONFLICTS,
+            "S8.STD.1/L2/smart: no",
+            "inspected by A. Auditor, auditor, 2026-09-09",
+            "not inspected",
+            "It counted until 2025-01-01.",
+            "It is about another entity.",
+            "2026-12-24",
+        ):
+            assert said in text, said
+    assert "and 2 more later" in summary(report(), 100)
+    for text in (html.page(report()), markdown.page(report())):
+        assert "2027-02-21" in text
+        assert "ab12ab12ab12" in text
+        assert "ab12" * 16 not in text
+
+
+def test_the_soonest_expires_first_and_what_counts_stands_before_what_does_not() -> None:
+    view = View(report())
+    days = [one.next_expiry for one in view.expiring]
+    assert days == sorted(day for day in days if day)
+    assert days[0] == "2026-12-24"
+    states = [one.line.state for one in view.attestations]
+    assert states == ["counts", "expired", "superseded", "rejected", "unused"]
+    assert [one.score.state for one in view.gates] == list(words.GATE)
+
+
+def test_every_criterion_is_told_on_all_axes() -> None:
+    for text in (flat(html.page(report())), flat(markdown.page(report()))):
+        for said in (
+            "probed, class E4 (what prober saw itself)",
+            "medium. It rests on evidence of class E4, which begins at high. It was seen in one night.",
+            "fresh; all of it counts through 2027-02-21",
+            "stale; all of it counts through 2026-12-24",
+            words.CONFLICT,
+            "It does what it says: L1+?, level 1 to 4",
+        ):
+            assert said in text, said
+
+
+def test_an_attestation_is_linked_where_it_is_listed_and_named_where_it_is_not() -> None:
+    text = html.page(report())
+    row = text[text.index(">S8.STD.1/L2/smart</span></th>") :]
+    row = row[: row.index("</tr>")]
+    assert '<a href="#a-scan">scan</a>, unheard-of' in row
+    assert '<span class="tag tag-conflict">conflict</span>' in row
+    assert "as it reads outside the country of its norm" in row
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(60, 60, "60"), (60, 64, "about 62 (60-64)"), (60, 65, "about 62 (60-65)"), (60, 66, "60-66"), (0, 100, "0-100")],
+)
+def test_a_single_figure_stands_only_where_the_interval_is_narrow(low: int, high: int, said: str) -> None:
+    assert words.interval(Interval(low=low, high=high)) == said
+
+
+@pytest.mark.parametrize("name", [MEETS, "Exceeds the proposal's criteria (self-assessed)"])
+def test_the_names_of_the_highest_labels_need_the_disclaimer(name: str) -> None:
+    assert claims(f"Label: Sandbox: {name}.")
+    assert claims(name.replace(" proposal's ", "\n  proposal\u2019s "))
+    assert not claims("The proposal's criteria follow.")
+    for text in everything(report(maturity=MATURITY.model_copy(update={"disclaimer": "Ours."}))).values():
+        assert PROPOSAL in flat(text)
 
 
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
@@ -796,7 +1161,7 @@ def test_the_page_allows_its_own_style_and_nothing_else() -> None:
     assert "http" not in style
 
 
-@pytest.mark.parametrize("name", ["one", "two", "bare"])
+@pytest.mark.parametrize("name", ["one", "two", "undeclared", "unlabelled", "bare"])
 def test_headings_and_landmarks_are_in_order(name: str) -> None:
     page = Page(html.page(REPORTS[name]))
     levels = [int(tag[1]) for tag in page.tags if re.fullmatch("h[1-6]", tag)]

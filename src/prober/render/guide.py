@@ -33,7 +33,7 @@ def why_not_lines(steps: NextSteps, lines: Lines) -> list[str]:
     """What no step of the provider can mend now; nothing where every step is open."""
     if not steps.why_not:
         return []
-    block = lines.text(f"Why {steps.target} cannot be reached now")
+    block = lines.text(words.WHY_NOT)
     return [*block, *(line for one in steps.why_not for line in lines.row("  - ", one))]
 
 
@@ -60,7 +60,7 @@ def criterion_text(criterion: Criterion, score: CriterionScore | None, width: in
 def _standing(steps: NextSteps, label: LabelScore, lines: Lines) -> list[str]:
     pairs = [("Label now", f"{label.shown}. {label.meaning}")]
     if steps.target is None:
-        return lines.pairs([*pairs, ("Above it", "There is no label above this one.")])
+        return lines.pairs([*pairs, ("Above it", f"{words.HIGHEST}.")])
     count = words.number(len(steps.steps), "step")
     can = (
         f"It can be reached with {count}."

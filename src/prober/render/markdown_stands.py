@@ -56,7 +56,7 @@ def next_steps(view: View) -> list[str]:
     if others:
         block += ["", "### Further steps", *table(("Step", "What", "Gain", "What is missing"), others)]
     if view.why_not:
-        block += ["", f"### Why {plain(maturity.next.target or '')} cannot be reached now", ""]
+        block += ["", f"### {words.WHY_NOT}", ""]
         block += [f"- {plain(one)}" for one in view.why_not]
     return block
 
@@ -88,7 +88,7 @@ def _label(view: View) -> list[str]:
     block = ["", *(f"- {name}: {plain(text)}" for name, text in view.label_facts)]
     if not view.blocking or view.label is None:
         return block
-    block += ["", f"What {plain(view.label.next or '')} lacks:", ""]
+    block += ["", f"{plain(words.blocks(view.label))}:", ""]
     for one in view.blocking:
         named = words.lacking(one, MOST_LACKING)
         block.append(f"- {plain(one.text)} Now: {plain(one.now)}{f' Lacking: {plain(named)}.' if named else ''}")
@@ -145,7 +145,7 @@ def _gates(view: View) -> list[str]:
         for one in view.gates
     ]
     head = ["", "### Gates", "", f"{words.WHAT_GATES_ARE} {words.gates_tested([one.score for one in view.gates])}"]
-    return [*head, *table(("Gate", "State", "Caps the label", "Why", "Proof"), rows)]
+    return [*head, *table(("Gate", "State", "Holds the label at", "Why", "Proof"), rows)]
 
 
 def _conflicts(view: View) -> list[str]:

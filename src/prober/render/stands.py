@@ -58,7 +58,7 @@ def _label(view: View, lines: Lines) -> list[str]:
     block = lines.pairs(view.label_facts)
     if not view.blocking or view.label is None:
         return block
-    block += lines.text(f"What {view.label.next} lacks")
+    block += lines.text(words.blocks(view.label))
     for one in view.blocking:
         named = words.lacking(one, MOST_LACKING)
         block += lines.row("  - ", f"{one.text} Now: {one.now}{f' Lacking: {named}.' if named else ''}")
@@ -95,8 +95,8 @@ def _gates(view: View, lines: Lines) -> list[str]:
     block = lines.text(f"Gates: {counted}. {words.UNTESTED_GATE}")
     for one in view.gates:
         if one.score.state in words.FIRING:
-            held_down = f"{words.cap(one.score)}. " if one.score.cap else ""
-            said = f"{one.score.title} ({one.score.id}): {one.state}, {held_down}{one.score.why}"
+            held_down = f"; {words.cap(one.score)}" if one.score.cap else ""
+            said = f"{one.score.title} ({one.score.id}): {one.state}{held_down}. {one.score.why}"
             block += lines.row("  - ", f"{said} {words.last_seen(one.score)}".rstrip())
     return block
 

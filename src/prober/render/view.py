@@ -346,6 +346,8 @@ class View:
         if label is None:
             return (("Label", words.NO_LABEL),)
         facts = [("Label", f"{label.shown}. {label.meaning}"), ("At most", words.at_most(label))]
+        if label.next is None:
+            facts.append(("Above it", f"{words.HIGHEST}."))
         if label.capped_by:
             titles = {one.score.id: one.score.title for one in self.gates}
             named = [f"{id_} ({titles[id_]})" if id_ in titles else id_ for id_ in label.capped_by]

@@ -319,6 +319,15 @@ def sensitivity(equal: Interval | None) -> str:
     return f"With every block weighing the same: {interval(equal)}. No label rests on the weights of the blocks."
 
 
+def blocks(label: LabelScore) -> str:
+    """The heading of what stands between the label and the one above it."""
+    return f"What blocks the label above, {label.next}"
+
+
+HIGHEST = "There is no label above this one"
+WHY_NOT = "Why the label above cannot be reached now"
+
+
 def at_most(label: LabelScore) -> str:
     """How far the label could rise."""
     return f"If everything unknown turned out well: at most {label.at_most}."
@@ -360,7 +369,7 @@ def last_seen(gate: GateScore) -> str:
 
 def cap(gate: GateScore) -> str:
     """The label that a gate allows at most while it is confirmed."""
-    return f"at most {gate.cap}" if gate.cap else ""
+    return f"at most {gate.cap} while confirmed" if gate.cap else ""
 
 
 def floor(level: int | None) -> str:
@@ -498,7 +507,7 @@ def gain(step: Step) -> str:
 def steps_heading(steps: NextSteps) -> str:
     """What the steps lead to, and whether all the way."""
     if steps.target is None:
-        return "There is no label above this one."
+        return HIGHEST
     count = number(len(steps.steps), "step")
     if steps.reachable:
         return f"To reach the label {steps.target}: {count}"
