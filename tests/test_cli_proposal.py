@@ -140,7 +140,7 @@ def test_a_faulty_file_of_attestations_is_told_before_anything_is_sent(desk: Pat
         assert ended.code == 2
         assert "attestations.yaml:" in ended.err
         assert not (desk / "out").exists()
-        assert box.log() == []
+        assert box.log == []
 
 
 def test_attestations_beside_the_provider_file_go_into_the_run(desk: Path, prober: Call) -> None:
