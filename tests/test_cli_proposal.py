@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def prober(desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 
 
 @pytest.fixture
-def recorded(desk: Path) -> Iterator[Path]:
+def recorded(desk: Path) -> Path:
     """The recording of the leader as a scored run of a provider on production."""
     folder = _run(desk / "run", "leader")
     facts = folder.provider().model_copy(update={"organisation": ENTITY, "country": "US", "declared": True})
