@@ -1036,7 +1036,6 @@ def test_conflicts_attestations_and_what_expires_are_told() -> None:
         for said in (
             words.CONFLICTS,
             "S8.STD.1/L2/smart: no",
-            "inspected by A. Auditor, auditor, 2026-09-09",
             "not inspected",
             "It counted until 2025-01-01.",
             "It is about another entity.",
@@ -1044,10 +1043,22 @@ def test_conflicts_attestations_and_what_expires_are_told() -> None:
         ):
             assert said in text, said
     assert "and 2 more later" in summary(report(), 100)
+    assert "1 not counting; 1 of no effect here. Not inspected: 4 of 5." in flat(summary(report(), 100))
     for text in (html.page(report()), markdown.page(report())):
         assert "2027-02-21" in text
         assert "ab12ab12ab12" in text
+        assert "inspected by A. Auditor, auditor, 2026-09-09" in text
         assert "ab12" * 16 not in text
+
+
+def test_the_terminal_names_a_few_documents_that_do_not_count_and_counts_the_others() -> None:
+    many = tuple(
+        attestation(f"paper-{number:02}", "rejected", why="It is about another entity.") for number in range(20)
+    )
+    text = summary(report(maturity=MATURITY.model_copy(update={"attestations": many})), 100)
+    assert "Attestations: 20 not counting. Not inspected: 20 of 20." in text
+    assert text.count("It is about another entity.") == 8
+    assert "  - and 12 more" in text
 
 
 def test_the_soonest_expires_first_and_what_counts_stands_before_what_does_not() -> None:
