@@ -848,6 +848,10 @@ def test_two_bases_make_one_report() -> None:
     same_as_golden("two.md", markdown.page(report(TWO)))
 
 
+def test_without_a_provider_file_the_profile_is_the_headline() -> None:
+    same_as_golden("undeclared.txt", summary(REPORTS["undeclared"], 100))
+
+
 def test_plan_list_and_explanation_are_as_they_were_read_and_agreed() -> None:
     same_as_golden("plan.txt", plan_text(BASE, PLAN, "sandbox", ("active",), NOTE))
     same_as_golden("list.txt", probe_list([(id_, "family", SHEETS[id_]) for id_ in reversed(SHEETS)]))
@@ -1086,11 +1090,11 @@ def test_every_criterion_is_told_on_all_axes() -> None:
 
 def test_an_attestation_is_linked_where_it_is_listed_and_named_where_it_is_not() -> None:
     text = html.page(report())
-    row = text[text.index(">S8.STD.1/L2/smart</span></th>") :]
+    row = text[text.index(">S8.STD.1/L2/smart</span><br>") :]
     row = row[: row.index("</tr>")]
     assert '<a href="#a-scan">scan</a>, unheard-of' in row
     assert '<span class="tag tag-conflict">conflict</span>' in row
-    assert "as it reads outside the country of its norm" in row
+    assert "As it reads outside the country of its norm." in row
 
 
 @pytest.mark.parametrize(
