@@ -1141,6 +1141,12 @@ def test_any_text_stays_text_in_markdown(text: str) -> None:
     assert not page.links
 
 
+@pytest.mark.parametrize("text", ["1) a", "1. a", "- a", "+ a", "  - a", "---", "===", "12345678.", "* a", "# a"])
+def test_no_text_begins_a_list_a_rule_or_a_heading(text: str) -> None:
+    assert rendered_markdown(f"- {markdown.plain(text)}").tags == ["ul", "li"]
+    assert rendered_markdown(markdown.plain(text)).tags == ["p"]
+
+
 @pytest.mark.parametrize("text", ["a@evil.example", "@user", "mailto:a@evil.example", "xmpp:a@evil.example/x", "@a@b@"])
 def test_no_text_calls_anybody_or_becomes_a_mail_address(text: str) -> None:
     assert markdown.plain(text) == text.replace("@", "<span>@</span>")
