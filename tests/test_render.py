@@ -848,6 +848,10 @@ def test_two_bases_make_one_report() -> None:
     same_as_golden("two.md", markdown.page(report(TWO)))
 
 
+def test_without_a_provider_file_the_profile_is_the_headline() -> None:
+    same_as_golden("undeclared.txt", summary(REPORTS["undeclared"], 100))
+
+
 def test_plan_list_and_explanation_are_as_they_were_read_and_agreed() -> None:
     same_as_golden("plan.txt", plan_text(BASE, PLAN, "sandbox", ("active",), NOTE))
     same_as_golden("list.txt", probe_list([(id_, "family", SHEETS[id_]) for id_ in reversed(SHEETS)]))
@@ -1036,7 +1040,6 @@ def test_conflicts_attestations_and_what_expires_are_told() -> None:
         for said in (
             words.CONFLICTS,
             "S8.STD.1/L2/smart: no",
-            "inspected by A. Auditor, auditor, 2026-09-09",
             "not inspected",
             "It counted until 2025-01-01.",
             "It is about another entity.",
@@ -1044,10 +1047,22 @@ def test_conflicts_attestations_and_what_expires_are_told() -> None:
         ):
             assert said in text, said
     assert "and 2 more later" in summary(report(), 100)
+    assert "1 not counting; 1 of no effect here. Not inspected: 4 of 5." in flat(summary(report(), 100))
     for text in (html.page(report()), markdown.page(report())):
         assert "2027-02-21" in text
         assert "ab12ab12ab12" in text
+        assert "inspected by A. Auditor, auditor, 2026-09-09" in text
         assert "ab12" * 16 not in text
+
+
+def test_the_terminal_names_a_few_documents_that_do_not_count_and_counts_the_others() -> None:
+    many = tuple(
+        attestation(f"paper-{number:02}", "rejected", why="It is about another entity.") for number in range(20)
+    )
+    text = summary(report(maturity=MATURITY.model_copy(update={"attestations": many})), 100)
+    assert "Attestations: 20 not counting. Not inspected: 20 of 20." in text
+    assert text.count("It is about another entity.") == 8
+    assert "  - and 12 more" in text
 
 
 def test_the_soonest_expires_first_and_what_counts_stands_before_what_does_not() -> None:
@@ -1075,11 +1090,11 @@ def test_every_criterion_is_told_on_all_axes() -> None:
 
 def test_an_attestation_is_linked_where_it_is_listed_and_named_where_it_is_not() -> None:
     text = html.page(report())
-    row = text[text.index(">S8.STD.1/L2/smart</span></th>") :]
+    row = text[text.index(">S8.STD.1/L2/smart</span><br>") :]
     row = row[: row.index("</tr>")]
     assert '<a href="#a-scan">scan</a>, unheard-of' in row
     assert '<span class="tag tag-conflict">conflict</span>' in row
-    assert "as it reads outside the country of its norm" in row
+    assert "As it reads outside the country of its norm." in row
 
 
 @pytest.mark.parametrize(
@@ -1124,6 +1139,12 @@ def test_any_text_stays_text_in_markdown(text: str) -> None:
     page = rendered_markdown(source)
     assert set(page.tags) <= {"ul", "li", "code", "pre", "p", "span"}
     assert not page.links
+
+
+@pytest.mark.parametrize("text", ["1) a", "1. a", "- a", "+ a", "  - a", "---", "===", "12345678.", "* a", "# a"])
+def test_no_text_begins_a_list_a_rule_or_a_heading(text: str) -> None:
+    assert rendered_markdown(f"- {markdown.plain(text)}").tags == ["ul", "li"]
+    assert rendered_markdown(markdown.plain(text)).tags == ["p"]
 
 
 @pytest.mark.parametrize("text", ["a@evil.example", "@user", "mailto:a@evil.example", "xmpp:a@evil.example/x", "@a@b@"])

@@ -9,6 +9,8 @@ from prober.render.visible import shortened, visible
 MOST_HEADER = 500
 """Characters."""
 _SPECIAL = re.compile(r"[\\`*_{}\[\]#|~$]")
+_LIST = re.compile(r"^(\s*)(?=[-+=])|^(\s*[0-9]{1,9})(?=[.)](?:\s|$))")
+"""What would begin a list, a rule or a heading at the start of a line."""
 # Mail addresses and mentions are looked for after entities were read: only an element keeps their parts apart.
 _AUTOLINK = (("://", "&#58;//"), ("www.", "www&#46;"), ("@", "<span>@</span>"))
 
@@ -17,6 +19,7 @@ def plain(text: str) -> str:
     """Text as it is: nothing in it is markup, HTML or a link, and it stays on one line."""
     safe = shortened(visible(text)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     safe = _SPECIAL.sub(lambda hit: f"\\{hit.group()}", safe)
+    safe = _LIST.sub(lambda hit: f"{hit.group()}\\", safe)
     for found, instead in _AUTOLINK:
         safe = safe.replace(found, instead)
     return safe

@@ -11,6 +11,7 @@ from prober.render.view import View
 
 MOST_LACKING = 6
 MOST_SWAPS = 3
+MOST_ATTESTATIONS = 8
 
 
 def proposal(view: View, lines: Lines) -> list[list[str]]:
@@ -113,16 +114,20 @@ def _conflicts(view: View, lines: Lines) -> list[str]:
 
 
 def _attestations(view: View, lines: Lines) -> list[str]:
+    """How many count and how many nobody inspected; by name only those that do not count."""
     if not view.attestations:
         return []
-    block = lines.text("Attestations")
-    for one in view.attestations:
-        line = one.line
-        last = f", last day {line.last_day}" if line.last_day else ""
-        said = f"{line.title} ({line.kind}, class {line.class_}, by {line.issuer}; {words.inspected(line)}{last})"
-        state = f"{words.ATTESTATION[line.state]}. {line.why}".rstrip()
-        block += lines.row("  - ", f"{line.id}: {said}: {state}")
-    return block
+    told = [one.line for one in view.attestations]
+    held = Counter(words.ATTESTATION[one.state] for one in told)
+    counted = "; ".join(f"{count} {state}" for state, count in held.items())
+    unseen = sum(one.inspected is None for one in told)
+    block = lines.text(f"Attestations: {counted}. Not inspected: {unseen} of {len(told)}.")
+    others = [one for one in told if one.state != "counts"]
+    for one in others[:MOST_ATTESTATIONS]:
+        said = f"{one.title} ({one.kind}, class {one.class_}, by {one.issuer}; {words.inspected(one)})"
+        block += lines.row("  - ", f"{one.id}: {said}: {words.ATTESTATION[one.state]}. {one.why}".rstrip())
+    more = len(others) - MOST_ATTESTATIONS
+    return [*block, f"  - and {more} more"] if more > 0 else block
 
 
 def _expiring(view: View, lines: Lines) -> list[str]:

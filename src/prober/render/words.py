@@ -199,11 +199,11 @@ ROW: Mapping[str, str] = {
 }
 """The kinds of evidence that grow old at a pace of their own, by the letter of their row in the rule book."""
 ATTESTATION: Mapping[Literal["counts", "expired", "superseded", "rejected", "unused"], str] = {
-    "counts": "counts",
+    "counts": "counting",
     "expired": "expired",
     "superseded": "superseded by a newer one",
-    "rejected": "does not count",
-    "unused": "decides nothing here",
+    "rejected": "not counting",
+    "unused": "of no effect here",
 }
 CONFLICTS = "What was seen and what was attested do not agree"
 WHAT_GATES_ARE = "A gate says that a fault is grave enough to hold the label down. It changes no level."
