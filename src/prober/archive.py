@@ -8,9 +8,9 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from prober.mistake import BadFolder
 from prober.nouns.attestation import Attestation
@@ -36,6 +36,13 @@ _ID = re.compile(rb',"id":"([0-9a-f]{16}\.[0-9]+)"')
 _STARTED = re.compile(rb',"started":"([^"\\]*)"')
 N = TypeVar("N", bound=Noun)
 T = TypeVar("T")
+
+
+_ADAPTERS: Mapping[type[Noun], TypeAdapter[Any]] = {
+    Finding: TypeAdapter(tuple[Finding, ...]),
+    Attestation: TypeAdapter(tuple[Attestation, ...]),
+    HistoryLine: TypeAdapter(tuple[HistoryLine, ...]),
+}
 
 
 class RunFolder:
@@ -205,7 +212,14 @@ class RunFolder:
 
     def _lines(self, name: str, noun: type[N], called: str) -> Iterator[N]:
         text = self._read(name).removesuffix("\n")
-        for number, line in enumerate(text.split("\n") if text else (), start=1):
+        lines = text.split("\n") if text else []
+        try:
+            # All at once is a good deal faster; a fault is looked for line by line.
+            yield from _ADAPTERS[noun].validate_json(f"[{','.join(lines)}]")
+            return
+        except ValidationError:
+            pass
+        for number, line in enumerate(lines, start=1):
             try:
                 yield noun.model_validate_json(line)
             except ValidationError as error:
@@ -305,13 +319,17 @@ def read_plainly(path: Path, most: int) -> bytes:
     except OSError as error:
         why = "it is a link" if error.errno == errno.ELOOP else str(error.strerror)
         raise BadFolder(f"{path}: this file cannot be read ({why}).") from error
-    with os.fdopen(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
             raise BadFolder(f"{path}: this is not a plain file, so prober did not write it.")
         if facts.st_size > most:
             raise BadFolder(f"{path}: this file is larger than {most} bytes, so prober did not write it.")
-        return file.read(most)
+        # Without a buffer one call reads what there is at once; a second one sees whether that was all.
+        content = file.read(facts.st_size + 1)
+        while len(content) <= most and (more := file.read(65_536)):
+            content += more
+        return content[:most]
 
 
 def check_place(path: Path, option: str, *, empty: bool = False) -> None:

@@ -41,8 +41,11 @@ def add_up(blocks: Sequence[Block], judged: Sequence[Judged], rolls: Sequence[Wo
     lines: list[BlockScore] = []
     shares: list[tuple[int, Points]] = []
     seen: list[WorkflowScore] = []
+    by_block: dict[str, list[Judged]] = {block.id: [] for block in blocks}
+    for one in judged:
+        by_block[one.criterion.block].append(one)
     for block in blocks:
-        inside = [one for one in judged if one.criterion.block == block.id]
+        inside = by_block[block.id]
         counting = [one for one in inside if counts(one)]
         points = mean(_weighed(counting))
         if block.id == workflows.BLOCK:

@@ -178,15 +178,20 @@ def _known(wanted: Fraction, facts: Facts) -> Held:
 
 def _of_levels(there: Sequence[CriterionScore], level: int, at_least: int | None, *, fresh: bool) -> Held:
     """All of these reach the level, or so many of them. Nothing there to ask holds by itself."""
-    low = [one for one in there if _low(one) >= level and not (fresh and one.freshness != "fresh")]
-    high = [one for one in there if _high(one) >= level]
+    reached = possible = 0
+    below: list[CriterionScore] = []
+    for one in there:
+        possible += _high(one) >= level
+        if _low(one) >= level and not (fresh and one.freshness != "fresh"):
+            reached += 1
+        else:
+            below.append(one)
     needed = len(there) if at_least is None else min(at_least, len(there))
-    below = [one for one in there if one not in low]
     words = ", ".join(f"{one.id} is at {one.state}" for one in below[:MOST_NAMED])
     more = f", and {len(below) - MOST_NAMED} more" if len(below) > MOST_NAMED else ""
     now = f"{words}{more}." if below else f"All {len(there)} are at level {level} or above."
-    holds = len(low) >= needed
-    return Held(holds, len(high) >= needed, now, () if holds else tuple(one.id for one in below))
+    holds = reached >= needed
+    return Held(holds, possible >= needed, now, () if holds else tuple(one.id for one in below))
 
 
 def _core_share(facts: Facts, level: int, wanted: Fraction) -> Held:

@@ -7,7 +7,7 @@ from functools import cached_property
 from prober.documents.fitting import is_swapped, rule_of, text_of
 from prober.nouns.model import Criterion, MaturityModel, Requirement, Rule
 from prober.nouns.provider import ProviderFacts
-from prober.nouns.scorecard import CriterionScore, FacetScore, Interval, RequirementScore, Truth
+from prober.nouns.scorecard import CriterionScore, FacetScore, Interval, RequirementScore, SwapLine, Truth
 from prober.score.look import Book, Look
 from prober.score.rules import Leaf, Said, all_of, any_of, decide, no_document
 from prober.score.scope import sentences
@@ -89,14 +89,23 @@ class Ladders:
             if any(one.swapped for one in asked)
         }
         """The requirements that read otherwise than in the country of their norm, by criterion."""
+        self.swap_lines: dict[tuple[str, ...], tuple[SwapLine, ...]] = {}
         self.sorted_probes = {criterion: tuple(sorted(probes)) for criterion, probes in self.probes_of.items()}
+        self._tokens: dict[tuple[object, ...], int] = {}
         self.known: dict[tuple[object, ...], CriterionScore] = {}
         """Scores already worked out, by all that they hang on: in a fleet most servers give most answers alike."""
 
+    def token(self, look: Look, probe: str) -> int:
+        """A number for all that a finding says: the same for the same, in whichever run."""
+        if probe not in look.tokens:
+            look.tokens[probe] = self._tokens.setdefault(look.said(probe), len(self._tokens))
+        return look.tokens[probe]
+
     def remember(self, key: tuple[object, ...], score: CriterionScore) -> CriterionScore:
         """Keep a score for the next run that says the same; how many are kept is bounded."""
-        if len(self.known) >= MOST_KNOWN:
+        if len(self.known) >= MOST_KNOWN or len(self._tokens) >= MOST_KNOWN:
             self.known.clear()
+            self._tokens.clear()
         self.known[key] = score
         return score
 
@@ -120,7 +129,7 @@ def _key(criterion: Criterion, looks: Sequence[Look], ladders: Ladders) -> tuple
     if len(looks) != 1 or looks[0].run.attestations or looks[0].run.history:
         return None
     look = looks[0]
-    said = [look.said(probe) for probe in ladders.sorted_probes[criterion.id]]
+    said = [ladders.token(look, probe) for probe in ladders.sorted_probes[criterion.id]]
     return (criterion.id, look.run.run.environment, *said) if said else (criterion.id,)
 
 

@@ -87,7 +87,7 @@ class Look:
         self.subject = run.run.subject
         self._ages: dict[str, Age | None] = {}
         self._ages_of_days: dict[str, Age] = {}
-        self._said: dict[str, tuple[object, ...]] = {}
+        self.tokens: dict[str, int] = {}
 
     def finding(self, probe: str) -> Finding | None:
         return self.run.by_probe.get(probe)
@@ -107,24 +107,21 @@ class Look:
 
     def said(self, probe: str) -> tuple[object, ...]:
         """All of a finding that a rule looks at, and its age."""
-        if probe not in self._said:
-            finding = self.run.by_probe.get(probe)
-            if finding is None:
-                self._said[probe] = ()
-            else:
-                verdict = finding.verdict
-                cells = self.run.cells(probe) if verdict.values else ()
-                counts = Counter((cell.declared, cell.result, cell.reason) for cell in cells)
-                self._said[probe] = (
-                    verdict.outcome,
-                    verdict.reason,
-                    verdict.message,
-                    finding.basis,
-                    finding.class_,
-                    self.age(probe),
-                    tuple(sorted(counts.items(), key=repr)),
-                )
-        return self._said[probe]
+        finding = self.run.by_probe.get(probe)
+        if finding is None:
+            return ()
+        verdict = finding.verdict
+        cells = self.run.cells(probe) if verdict.values else ()
+        counts = Counter((cell.declared, cell.result, cell.reason) for cell in cells) if cells else {}
+        return (
+            verdict.outcome,
+            verdict.reason,
+            verdict.message,
+            finding.basis,
+            finding.class_,
+            self.age(probe),
+            tuple(sorted(counts.items(), key=repr)),
+        )
 
     def cells(self, probe: str, member: str) -> tuple[Cell, ...]:
         return self.run.cells(probe, member)

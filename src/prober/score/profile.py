@@ -105,7 +105,8 @@ def counted(things: Iterable[Thing]) -> Counts:
 
 def gap(runs: Sequence[ScoredRun]) -> Gap:
     """Declared against shown, over the matrix cells of all findings."""
-    claims = [(run.run.subject, cell) for run in runs for probe in run.by_probe for cell in run.cells(probe)]
+    matrices = [(run.run.subject, run.cells(probe)) for run in runs for probe in run.by_probe]
+    claims = [(subject, cell) for subject, cells in matrices if cells for cell in cells]
     results = Counter(cell.result for _, cell in claims if cell.declared and cell.result != "undeclared_works")
     refuted = {
         f"{cell.claim} at {subject}" if len(runs) > 1 else cell.claim
