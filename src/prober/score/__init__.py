@@ -8,7 +8,7 @@ from prober.nouns.model import CapabilityProfile, MaturityModel, Model
 from prober.nouns.scorecard import CriterionScore, FindingLine, Gap, MaturityScore, Scorecard, SwapLine
 from prober.nouns.sheet import Sheet
 from prober.score.advice import advise
-from prober.score.blocks import add_up, coverage
+from prober.score.blocks import Sums, add_up, coverage
 from prober.score.documents import lines as lines_of_documents
 from prober.score.gates import look_at
 from prober.score.labels import Facts, label_of
@@ -21,7 +21,7 @@ __all__ = ["ScoredRun", "advised", "ladders_of", "score"]
 
 M = TypeVar("M", MaturityModel, CapabilityProfile)
 MOST_READ = 16
-_read: dict[tuple[int, str | None], tuple[MaturityModel, Ladders]] = {}
+_read: dict[tuple[int, str | None], tuple[MaturityModel, Ladders, Sums]] = {}
 _digests: dict[int, tuple[Model, str]] = {}
 
 
@@ -39,7 +39,7 @@ def score(runs: Sequence[ScoredRun], models: Sequence[Model], sheets: Mapping[st
     maturity = _only([one for one in models if isinstance(one, MaturityModel)])
     capability = _only([one for one in models if isinstance(one, CapabilityProfile)])
     declared = gap(deciding)
-    turning = ladders_of(maturity, None).book.turning if maturity else {}
+    turning = ladders_of(maturity, None)[0].book.turning if maturity else {}
     return Scorecard.model_construct(
         subjects=tuple(one.run.subject for one in ordered),
         runs=tuple(one.run.id for one in ordered),
@@ -66,15 +66,15 @@ def advised(
     return card.model_copy(update={"maturity": card.maturity.model_copy(update={"next": steps})})
 
 
-def ladders_of(model: MaturityModel, country: str | None) -> Ladders:
+def ladders_of(model: MaturityModel, country: str | None) -> tuple[Ladders, Sums]:
     """The book as it reads in one country. Read once and kept: a fleet is scored with the same few books."""
     key = (id(model), country)
     if key not in _read:
         if len(_read) >= MOST_READ:
             _read.clear()
         # The model is kept beside it, so that no other one gets its identity while this is here.
-        _read[key] = (model, Ladders(model, country))
-    return _read[key][1]
+        _read[key] = (model, Ladders(model, country), Sums())
+    return _read[key][1:]
 
 
 def _digest(model: Model) -> str:
@@ -100,12 +100,12 @@ def _maturity(
         if criterion.block not in listed:
             raise ValueError(f"{criterion.id} lies in the block {criterion.block}, which {model.id} does not list.")
     countries = {one.facts.country for one in deciding}
-    ladders = ladders_of(model, countries.pop() if len(countries) == 1 else None)
+    ladders, sums = ladders_of(model, countries.pop() if len(countries) == 1 else None)
     looks = {one.run.subject: Look(one, ladders.book, today) for one in runs}
     here = [looks[one.run.subject] for one in deciding]
     judged = tuple(judge(criterion, here, ladders) for criterion in model.criteria)
-    totals = add_up(model.blocks, judged, model.workflows)
-    gates = tuple(look_at(gate, list(looks.values())) for gate in model.gates)
+    totals = add_up(model.blocks, judged, model.workflows, sums)
+    gates = tuple(look_at(gate, list(looks.values()), ladders) for gate in model.gates)
     environment = environment_of(deciding)
 
     def facts(of: Sequence[Judged], workflows: Sequence[object]) -> Facts:
@@ -124,7 +124,7 @@ def _maturity(
         forced = tuple(
             judge(one.criterion, here, ladders, forced=True) if one.criterion.core else one for one in judged
         )
-        all_apply = facts(forced, add_up(model.blocks, forced, model.workflows).workflows)
+        all_apply = facts(forced, add_up(model.blocks, forced, model.workflows, sums).workflows)
     criteria = tuple(one.score for one in judged)
     return MaturityScore.model_construct(
         model=model.id,

@@ -8,7 +8,7 @@ from typing import get_args
 from prober.nouns.model import Block, Workflow
 from prober.nouns.scorecard import BlockScore, Interval, Knowledge, WorkflowScore
 from prober.score import workflows
-from prober.score.levels import Judged, state_of
+from prober.score.levels import MOST_KNOWN, Judged, state_of
 
 KINDS: tuple[Knowledge, ...] = get_args(Knowledge)
 PER_LEVEL = 25
@@ -36,29 +36,61 @@ class Totals:
     workflows: tuple[WorkflowScore, ...]
 
 
-def add_up(blocks: Sequence[Block], judged: Sequence[Judged], rolls: Sequence[Workflow]) -> Totals:
+@dataclass(frozen=True)
+class Sum:
+    """What one block comes to."""
+
+    line: BlockScore
+    points: Points | None
+    workflows: tuple[WorkflowScore, ...]
+
+
+class Sums:
+    """What blocks of equal scores came to, kept for the next run: in a fleet most blocks are alike.
+
+    A score is told by its identity, and kept beside the sum, so that no other one can take its place.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], tuple[object, Sum]] = {}
+
+    def of(self, block: Block, inside: Sequence[Judged], rolls: Sequence[Workflow]) -> Sum:
+        """The sum of one block."""
+        scores = tuple(one.score for one in inside)
+        key = (block.id, *map(id, scores))
+        if key not in self._known:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[key] = (scores, _sum(block, inside, rolls))
+        return self._known[key][1]
+
+
+def add_up(blocks: Sequence[Block], judged: Sequence[Judged], rolls: Sequence[Workflow], sums: Sums) -> Totals:
     """Blocks and total. A block, or a workflow, in which nothing that counts applies hands its share to the others."""
-    lines: list[BlockScore] = []
-    shares: list[tuple[int, Points]] = []
-    seen: list[WorkflowScore] = []
     by_block: dict[str, list[Judged]] = {block.id: [] for block in blocks}
     for one in judged:
         by_block[one.criterion.block].append(one)
-    for block in blocks:
-        inside = by_block[block.id]
-        counting = [one for one in inside if counts(one)]
-        points = mean(_weighed(counting))
-        if block.id == workflows.BLOCK:
-            rolled = _workflows(inside, {one.id: one for one in rolls})
-            seen.extend(rolled)
-            weighty = {workflows.workflow_of(one.criterion.id) for one in counting if one.criterion.weight}
-            points = mean((1, one.level) for one in rolled if one.level and one.id in weighty)
-        if points is not None:
-            shares.append((block.weight, points))
-        lines.append(_block(block, inside, counting, points))
+    found = [(block, sums.of(block, by_block[block.id], rolls)) for block in blocks]
+    shares = [(block.weight, one.points) for block, one in found if one.points is not None]
     total = _mean_of_points(shares)
     equal = _mean_of_points([(1, points) for weight, points in shares if weight])
-    return Totals(total.rounded() if total else None, equal.rounded() if equal else None, tuple(lines), tuple(seen))
+    return Totals(
+        total.rounded() if total else None,
+        equal.rounded() if equal else None,
+        tuple(one.line for _, one in found),
+        tuple(workflow for _, one in found for workflow in one.workflows),
+    )
+
+
+def _sum(block: Block, inside: Sequence[Judged], rolls: Sequence[Workflow]) -> Sum:
+    counting = [one for one in inside if counts(one)]
+    points = mean(_weighed(counting))
+    rolled: tuple[WorkflowScore, ...] = ()
+    if block.id == workflows.BLOCK:
+        rolled = _workflows(inside, {one.id: one for one in rolls})
+        weighty = {workflows.workflow_of(one.criterion.id) for one in counting if one.criterion.weight}
+        points = mean((1, one.level) for one in rolled if one.level and one.id in weighty)
+    return Sum(_block(block, inside, counting, points), points, rolled)
 
 
 def counts(judged: Judged) -> bool:

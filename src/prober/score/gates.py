@@ -8,6 +8,7 @@ from prober.nouns.finding import Finding, Source, Verdict
 from prober.nouns.history import HistoryLine
 from prober.nouns.model import Gate
 from prober.nouns.scorecard import GateScore, GateState, Truth
+from prober.score.levels import Ladders
 from prober.score.look import Look
 from prober.score.rules import Leaf, Said, decide
 from prober.score.scope import ScoredRun, sentences
@@ -26,7 +27,22 @@ class Course:
     last_seen: str | None = None
 
 
-def look_at(gate: Gate, looks: Sequence[Look]) -> GateScore:
+def look_at(gate: Gate, looks: Sequence[Look], ladders: Ladders) -> GateScore:
+    """The gate over all runs and their history; one that never fired is worked out once for all that say the same."""
+    if len(looks) != 1 or looks[0].run.attestations or looks[0].run.history:
+        return _look_at(gate, looks)
+    look = looks[0]
+    said = [ladders.token(look, probe) for probe in sorted(look.book.probes_of_gates[gate.id])]
+    key = (gate.id, look.run.run.environment, *said)
+    if key in ladders.gates:
+        return ladders.gates[key]
+    score = _look_at(gate, looks)
+    if score.last_seen is None:
+        ladders.gates[key] = score
+    return score
+
+
+def _look_at(gate: Gate, looks: Sequence[Look]) -> GateScore:
     """The gate over all runs and their history: one base where it fires is enough.
 
     It is suspected where it was seen once on production and confirmed where it was seen again at least ten minutes

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 
 from prober.documents.fitting import is_swapped, rule_of, text_of
 from prober.nouns.model import Criterion, MaturityModel, Requirement, Rule
 from prober.nouns.provider import ProviderFacts
-from prober.nouns.scorecard import CriterionScore, FacetScore, Interval, RequirementScore, SwapLine, Truth
+from prober.nouns.scorecard import CriterionScore, FacetScore, GateScore, Interval, RequirementScore, SwapLine, Truth
 from prober.score.look import Book, Look
 from prober.score.rules import Leaf, Said, all_of, any_of, decide, no_document
 from prober.score.scope import sentences
@@ -91,20 +92,28 @@ class Ladders:
         """The requirements that read otherwise than in the country of their norm, by criterion."""
         self.swap_lines: dict[tuple[str, ...], tuple[SwapLine, ...]] = {}
         self.sorted_probes = {criterion: tuple(sorted(probes)) for criterion, probes in self.probes_of.items()}
+        self.gates: dict[tuple[object, ...], GateScore] = {}
+        """Gates that never fired, by what was looked at."""
         self._tokens: dict[tuple[object, ...], int] = {}
+        # Never begun anew: a run that is being scored keeps the numbers that it was given.
+        self._numbers = count()
         self.known: dict[tuple[object, ...], CriterionScore] = {}
         """Scores already worked out, by all that they hang on: in a fleet most servers give most answers alike."""
 
     def token(self, look: Look, probe: str) -> int:
         """A number for all that a finding says: the same for the same, in whichever run."""
         if probe not in look.tokens:
-            look.tokens[probe] = self._tokens.setdefault(look.said(probe), len(self._tokens))
+            said = look.said(probe)
+            if said not in self._tokens:
+                self._tokens[said] = next(self._numbers)
+            look.tokens[probe] = self._tokens[said]
         return look.tokens[probe]
 
     def remember(self, key: tuple[object, ...], score: CriterionScore) -> CriterionScore:
         """Keep a score for the next run that says the same; how many are kept is bounded."""
         if len(self.known) >= MOST_KNOWN or len(self._tokens) >= MOST_KNOWN:
             self.known.clear()
+            self.gates.clear()
             self._tokens.clear()
         self.known[key] = score
         return score
@@ -114,7 +123,12 @@ def judge(criterion: Criterion, looks: Sequence[Look], ladders: Ladders, *, forc
     """The score of one criterion over the runs that decide; a `forced` one is taken to apply."""
     because = None if forced else not_applicable_because(criterion, [look.run.facts for look in looks])
     if because is not None:
-        return Judged(criterion, _scored(criterion, because, None, "n/a", (), None, NOTHING_KNOWN))
+        left_out = (criterion.id, because)
+        known = ladders.known.get(left_out)
+        if known is None:
+            none = _scored(criterion, because, None, "n/a", (), None, NOTHING_KNOWN)
+            known = ladders.remember(left_out, none)
+        return Judged(criterion, known)
     key = _key(criterion, looks, ladders)
     if key is None:
         return Judged(criterion, _judged(criterion, ladders.asked[criterion.id], looks))
