@@ -13,20 +13,31 @@ from prober.observations import (
 BASES = {
     "http://fhir.ch/ig/ch-core": "CH Core",
     "http://fhir.de": "the German base profiles",
+    "http://fhir.health.gov.il": "IL Core",
+    "http://fhir.infoway-inforoute.ca/cacore": "CA Core+",
+    "http://hl7.at/fhir/HL7ATCoreProfiles": "AT Core",
+    "http://hl7.dk/fhir/core": "DK Core",
+    "http://hl7.no/fhir": "the Norwegian base profiles",
     "http://hl7.org.au/fhir": "AU Base or AU Core",
     "http://hl7.org.nz/fhir": "NZ Base",
     "http://hl7.org/fhir/ca/baseline": "CA Baseline",
     "http://hl7.org/fhir/ca/core": "CA Core+",
     "http://hl7.org/fhir/us/core": "US Core",
     "http://hl7.org/fhir/uv/ipa": "International Patient Access",
+    "http://hl7.se/fhir/ig/base": "the Swedish base profiles",
     "http://jpfhir.jp/fhir/core": "JP Core",
     "http://nictiz.nl/fhir": "the Dutch core profiles",
     "https://fhir.hl7.org.uk": "UK Core",
     "https://gematik.de/fhir/isik": "ISiK",
+    "https://hl7.fi/fhir/finnish-base-profiles": "the Finnish base profiles",
     "https://hl7.fr/ig/fhir/core": "FR Core",
     "https://www.ehealth.fgov.be/standards/fhir": "the Belgian core profiles",
 }
-"""Where the canonical URLs of each guide lie. AU Core lies below AU Base."""
+"""Where the canonical URLs of each guide lie. AU Core lies below AU Base.
+
+Each was seen in published profiles. http://hl7.org/fhir/ca/core is an early draft's, still in use but unverified as an
+official one.
+"""
 
 
 @probe(capability_statement)
@@ -41,7 +52,7 @@ def judge(seen: Seen[CapabilityStatement]) -> Verdict:
                 cores.add(core)
     if not found:
         return absent(
-            "The statement names neither a national core nor the International Patient Access guide.",
+            "The statement names neither a national core that prober knows nor the International Patient Access guide.",
             statement.cite(),
             values={"canonicals": 0, "cores": []},
         )
