@@ -33,7 +33,7 @@ from prober.sandbox import DEFECTS, PERSONAS, Sandbox, serve
 from prober.sandbox.data import GROUP_MEMBERS, store
 from prober.sandbox.outcome import Refusal
 from prober.sandbox.search import PARAMETERS, interval, searchset
-from prober.sandbox.vendors import APPLICATIONS
+from prober.sandbox.vendors import APPLICATIONS, Laggard, Typical
 
 Json = dict[str, Any]
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -669,6 +669,21 @@ def test_typical_declares_a_group_export_and_refuses_it() -> None:
         refused(outsider.get("/Patient/$export", headers=headers), 404)
         refused(outsider.get("/$versions"), 404)
         assert outsider.get("/NoSuchType/x", headers=headers).headers["content-type"].startswith("text/plain")
+
+
+def test_laggard_declares_oauth_as_its_vendor_did_and_takes_its_time() -> None:
+    with (
+        Sandbox(persona="laggard") as running,
+        httpx.Client(base_url=running.base_url, trust_env=False) as outsider,
+    ):
+        answer = outsider.get("/metadata")
+        declared = answer.json()["rest"][0]["security"]
+        assert answer.elapsed.total_seconds() >= Laggard.PAUSE > Typical.PAUSE == 0
+        (extension,) = declared["extension"]
+        named = {part["url"]: urlsplit(part["valueUri"]).hostname for part in extension["extension"]}
+        assert named == dict.fromkeys(("authorize", "token"), "login.vendor.example")
+        assert declared["service"][0]["coding"][0]["system"] == "http://hl7.org/fhir/restful-security-service"
+        assert outsider.get("/.well-known/smart-configuration").status_code == 404
 
 
 def test_laggard_answers_what_it_does_not_know_with_a_page() -> None:

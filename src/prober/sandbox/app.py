@@ -85,6 +85,8 @@ class Application:
     """Whether there is an authorization server beside the FHIR server."""
     TRAITS: Set[str] = frozenset()
     """The defects that belong to the persona itself, without having been planted."""
+    PAUSE = 0.0
+    """Seconds that the persona takes over each answer, beside any latency that was asked for."""
 
     def __init__(
         self, *, origin: str, token: str, defects: Set[str], log: Log, delay: float, dead_port: int | None
@@ -94,7 +96,7 @@ class Application:
         self._token = token
         self._defects = self.TRAITS | defects
         self._log = log
-        self._delay = delay
+        self._delay = self.PAUSE + delay
         self._addresses: Mapping[str, str] = smart.endpoints(origin, dead_port)
         self._store = self._records()
         self._jobs = bulk.Jobs()

@@ -12,7 +12,7 @@ from prober.sandbox.search import COMMON, PARAMETERS
 FHIR_VERSION = "4.0.1"
 _DATE = "2026-03-01T00:00:00Z"
 BULK = "http://hl7.org/fhir/uv/bulkdata"
-_OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 _PROFILES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "Patient": ("patient",),
@@ -59,7 +59,7 @@ def security(addresses: Mapping[str, str], defects: Set[str]) -> Json:
     declared: Json = {
         "extension": [
             {
-                "url": _OAUTH_URIS,
+                "url": OAUTH_URIS,
                 "extension": [
                     {"url": "authorize", "valueUri": addresses["authorization_endpoint"] + suffix},
                     {"url": "token", "valueUri": addresses["token_endpoint"] + suffix},

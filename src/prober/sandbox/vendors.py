@@ -10,7 +10,7 @@ from prober.sandbox.app import Application, as_json, only
 from prober.sandbox.data import US_CORE, Store
 from prober.sandbox.outcome import Json, Refusal
 from prober.sandbox.search import COMMON, PARAMETERS
-from prober.sandbox.statement import BULK, FHIR_VERSION, security
+from prober.sandbox.statement import BULK, FHIR_VERSION, OAUTH_URIS, security
 
 OLD_US_CORE = "3.1.1"
 _OLD_PROFILES: Mapping[str, tuple[str, ...]] = {
@@ -49,6 +49,19 @@ _CAPABILITIES = (
 """Enough for each launch, yet without POST, banner, style and the scopes of version 2 that (g)(10) asks for as well."""
 _AUTH_METHODS = ("client_secret_basic", "client_secret_post")
 _GRANTS = ("authorization_code", "refresh_token")
+_COPIED_SECURITY: Json = {
+    "extension": [
+        {
+            "url": OAUTH_URIS,
+            "extension": [
+                {"url": "authorize", "valueUri": "https://login.vendor.example/oauth2/authorize"},
+                {"url": "token", "valueUri": "https://login.vendor.example/oauth2/token"},
+            ],
+        }
+    ],
+    "service": [{"coding": [{"system": "http://hl7.org/fhir/restful-security-service", "code": "SMART-on-FHIR"}]}],
+}
+"""What `laggard` copied of its vendor: the endpoints of before SMART discovery, and the code system of FHIR STU3."""
 _FEW_TYPES = ("Patient", "AllergyIntolerance", "Condition", "Observation")
 _NOT_FOUND_PAGE = (
     "<!doctype html><html lang=en><head><meta charset=utf-8><title>404</title></head>"
@@ -62,6 +75,10 @@ class Typical(Application):
     It declares US Core 3.1.1 and enough of SMART for each kind of launch, protects its patients, and reads and
     searches the core types. Two declared types cannot be searched, bulk export is declared for groups but not
     licensed, unknown types are answered by a gateway in plain text, and `$versions` is not known.
+
+    The export is declared because one statement serves all customers of the vendor, and it is refused with 403 because
+    each customer has to order it. That is a plainer fault than a broken export, and it leaves a probe with nothing to
+    judge but the refusal.
     """
 
     def _records(self) -> Store:
@@ -145,13 +162,15 @@ class Typical(Application):
 class Laggard(Application):
     """A server that was installed and then left alone.
 
-    Its statement is the vendor's: another host, bare types, no profiles. It has no SMART configuration, few types, no
-    bulk export, answers what it does not know with a page for people, and ignores what it does not understand in a
-    search. It is behind and not dangerous: patients are read and searched only with a token.
+    Its statement is the vendor's: another host, bare types, no profiles, and OAuth as it was declared before there was
+    SMART discovery. It has no SMART configuration, few types, no bulk export, takes its time over each answer, answers
+    what it does not know with a page for people, and ignores what it does not understand in a search. It is behind and
+    not dangerous: patients are read and searched only with a token.
     """
 
     AUTHORIZES = False
     TRAITS = frozenset({"etag_missing", "no_cors", "strict_ignored"})
+    PAUSE = 0.2
 
     def _records(self) -> Store:
         records = _without_profiles(super()._records())
@@ -167,7 +186,13 @@ class Laggard(Application):
             "implementation": {"description": "FHIR Server", "url": "https://fhir.vendor.example/r4"},
             "fhirVersion": FHIR_VERSION,
             "format": ["json"],
-            "rest": [{"mode": "server", "resource": [{"type": kind} for kind in _FEW_TYPES]}],
+            "rest": [
+                {
+                    "mode": "server",
+                    "security": _COPIED_SECURITY,
+                    "resource": [{"type": kind} for kind in _FEW_TYPES],
+                }
+            ],
         }
 
     def _refused(self, refusal: Refusal) -> Response:
