@@ -340,4 +340,4 @@ def test_an_index_reads_lines_that_prober_did_not_lay_out(tmp_path: Path) -> Non
     assert {id_: held.line() for id_, held in copy.exchange_index().items()} == {one.id: one.line()}
     path.write_text("{}\n" + line, "utf-8")
     with pytest.raises(BadFolder, match=r"exchanges\.jsonl:1: this line is not an exchange\."):
-        copy.exchange_index()
+        len(copy.exchange_index())

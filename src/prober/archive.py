@@ -7,6 +7,7 @@ import re
 import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -178,7 +179,7 @@ class RunFolder:
 
     def exchange_index(self) -> "ExchangeIndex":
         """The exchanges without their bodies, for whoever needs their times and the words of few: a score."""
-        return ExchangeIndex(self, read_plainly(self.path / EXCHANGES, LARGEST_FILE) if self.has(EXCHANGES) else b"")
+        return ExchangeIndex(self)
 
     def blob(self, name: str | None) -> bytes:
         """A stored body. Raises BadFolder if it is missing or was altered."""
@@ -269,47 +270,65 @@ class RunFolder:
 class ExchangeIndex(Mapping[str, Exchange]):
     """The exchanges of a run by id, without bodies, each read only when asked for; `started` tells when each began.
 
-    Raises BadFolder, when it is made or asked, for what prober did not write.
+    The file is read when it is first asked for. Raises BadFolder for what prober did not write.
     """
 
-    def __init__(self, folder: RunFolder, content: bytes) -> None:
+    def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
-        self._lines: dict[str, bytes] = {}
-        self.started: dict[str, str] = {}
-        lines = content.split(b"\n")
+
+    @cached_property
+    def started(self) -> Mapping[str, str]:
+        """When each exchange began, by its id."""
+        return {id_: started for id_, (_, started) in self._all.items()}
+
+    @cached_property
+    def _content(self) -> bytes:
+        path = self._folder.path / EXCHANGES
+        return read_plainly(path, LARGEST_FILE) if self._folder.has(EXCHANGES) else b""
+
+    @cached_property
+    def _all(self) -> Mapping[str, tuple[bytes, str]]:
+        found: dict[str, tuple[bytes, str]] = {}
+        lines = self._content.split(b"\n")
         for number, line in enumerate(lines, start=1):
             # Canonical text holds no other member of these names, and no string can look like one: its quotes are
             # escaped. So two searches do for a line what reading it whole does, in a hundredth of the time.
             id_, started = _ID.search(line), _STARTED.search(line)
             if id_ and started and line.endswith(b"}"):
-                self._lines[id_[1].decode()] = line
-                self.started[id_[1].decode()] = started[1].decode()
-            elif line:
-                self._read_whole(line, number, last=number == len(lines))
+                found[id_[1].decode()] = (line, started[1].decode())
+            elif line and (one := self._read_whole(line, number, last=number == len(lines))) is not None:
+                found[one.id] = (line, one.started)
+        return found
 
-    def _read_whole(self, line: bytes, number: int, *, last: bool) -> None:
+    def _read_whole(self, line: bytes, number: int, *, last: bool) -> Exchange | None:
         try:
-            one = Exchange.model_validate_json(line)
+            return Exchange.model_validate_json(line)
         except ValidationError as error:
             if last:
                 # A kill cut it off: it was not finished evidence.
-                return
+                return None
             raise BadFolder(f"{self._folder.path / EXCHANGES}:{number}: this line is not an exchange.") from error
-        self._lines[one.id] = line
-        self.started[one.id] = one.started
 
     def __getitem__(self, id_: str) -> Exchange:
-        line = self._lines[id_]
+        line = self._line(id_)
         try:
             return Exchange.model_validate_json(line)
         except ValidationError as error:
             raise BadFolder(f"{self._folder.path / EXCHANGES}: the exchange {id_} is not one.") from error
 
+    def _line(self, id_: str) -> bytes:
+        """The line of one exchange; most scores ask for one or two, so the others are not looked at."""
+        at = self._content.find(f',"id":"{id_}"'.encode())
+        end = self._content.find(b"\n", at)
+        if at < 0 or end < 0:
+            return self._all[id_][0]
+        return self._content[self._content.rfind(b"\n", 0, at) + 1 : end]
+
     def __iter__(self) -> Iterator[str]:
-        return iter(self._lines)
+        return iter(self._all)
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self._all)
 
 
 def read_plainly(path: Path, most: int) -> bytes:

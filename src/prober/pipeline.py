@@ -421,15 +421,13 @@ def score_folders(
 
 def scored_run(folder: RunFolder) -> ScoredRun:
     """What a score takes from a run folder."""
-    exchanges = folder.exchange_index()
     return ScoredRun(
         folder.run(),
         folder.provider(),
         folder.findings(),
-        exchanges,
+        folder.exchange_index(),
         folder.attestations(),
         folder.history(),
-        exchanges.started,
     )
 
 

@@ -12,7 +12,7 @@ from prober.score.blocks import Sums, add_up, coverage
 from prober.score.documents import lines as lines_of_documents
 from prober.score.gates import look_at
 from prober.score.labels import Facts, label_of
-from prober.score.levels import Judged, Ladders, judge
+from prober.score.levels import Judged, Ladders, judge, judge_all
 from prober.score.look import Look
 from prober.score.profile import gap, profile
 from prober.score.scope import ScoredRun, environment_of, in_order, that_decide
@@ -103,7 +103,7 @@ def _maturity(
     ladders, sums = ladders_of(model, countries.pop() if len(countries) == 1 else None)
     looks = {one.run.subject: Look(one, ladders.book, today) for one in runs}
     here = [looks[one.run.subject] for one in deciding]
-    judged = tuple(judge(criterion, here, ladders) for criterion in model.criteria)
+    judged = judge_all(model, here, ladders)
     totals = add_up(model.blocks, judged, model.workflows, sums)
     gates = tuple(look_at(gate, list(looks.values()), ladders) for gate in model.gates)
     environment = environment_of(deciding)
@@ -117,6 +117,7 @@ def _maturity(
             environment=environment,
             today=today,
             history_since=_since(here),
+            known=sums.held,
         )
 
     all_apply = None
@@ -155,14 +156,17 @@ def _since(looks: Sequence[Look]) -> date | None:
 
 def _swaps(ladders: Ladders, criteria: Sequence[CriterionScore]) -> tuple[SwapLine, ...]:
     """Which national norm was not asked for, and what was asked for instead, in the order of the book."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for criterion in criteria:
-        for asked in ladders.swapped.get(criterion.id, ()) if criterion.applies else ():
-            if asked.elsewhere is not None:
-                found.setdefault((asked.elsewhere.norm, asked.elsewhere.instead), []).append(asked.id)
-    return tuple(
-        SwapLine(norm=norm, instead=instead, requirements=tuple(ids)) for (norm, instead), ids in found.items()
-    )
+    asking = tuple(one.id for one in criteria if one.applies and one.id in ladders.swapped)
+    if asking not in ladders.swap_lines:
+        found: dict[tuple[str, str], list[str]] = {}
+        for id_ in asking:
+            for asked in ladders.swapped[id_]:
+                if asked.elsewhere is not None:
+                    found.setdefault((asked.elsewhere.norm, asked.elsewhere.instead), []).append(asked.id)
+        ladders.swap_lines[asking] = tuple(
+            SwapLine(norm=norm, instead=instead, requirements=tuple(ids)) for (norm, instead), ids in found.items()
+        )
+    return ladders.swap_lines[asking]
 
 
 def _lines(runs: Sequence[ScoredRun]) -> tuple[FindingLine, ...]:

@@ -53,6 +53,8 @@ class Sums:
 
     def __init__(self) -> None:
         self._known: dict[tuple[object, ...], tuple[object, Sum]] = {}
+        self.held: dict[tuple[object, ...], tuple[object, object]] = {}
+        """The same for conditions of labels."""
 
     def of(self, block: Block, inside: Sequence[Judged], rolls: Sequence[Workflow]) -> Sum:
         """The sum of one block."""
@@ -122,10 +124,13 @@ def coverage(judged: Sequence[Judged]) -> dict[str, int]:
 
 def hundredths(shares: Mapping[Knowledge, Fraction | int]) -> dict[Knowledge, int]:
     """Shares as whole percents that sum to 100: largest remainders first, ties in the order given."""
-    total = sum(shares.values(), Fraction(0))
-    exact = {kind: Fraction(100 * share, total) for kind, share in shares.items()}
-    whole = {kind: share.numerator // share.denominator for kind, share in exact.items()}
-    by_remainder = sorted(exact, key=lambda kind: whole[kind] - exact[kind])
+    total = sum(shares.values())
+    whole: dict[Knowledge, int] = {}
+    left: dict[Knowledge, Fraction | int] = {}
+    for kind, share in shares.items():
+        percent, left[kind] = divmod(100 * share, total)
+        whole[kind] = int(percent)
+    by_remainder = sorted(left, key=lambda kind: -left[kind])
     for kind in by_remainder[: 100 - sum(whole.values())]:
         whole[kind] += 1
     return whole

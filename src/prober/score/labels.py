@@ -1,7 +1,7 @@
 """The headline label: the highest one whose conditions, and those of every label below it, hold."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -24,6 +24,7 @@ SHARE_TESTED = Fraction(60, 100)
 SANDBOX = "Sandbox: "
 UNREPAIRED = timedelta(days=90)
 MOST_NAMED = 6
+MOST_KNOWN = 4_000
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Facts:
     today: date
     history_since: date | None
     """The day of the oldest run that the score relies on."""
+    known: dict[tuple[object, ...], tuple[object, object]] = field(default_factory=dict, repr=False)
+    """Conditions already looked at, by the scores that they asked, which are kept beside them."""
 
     @cached_property
     def counting(self) -> list[CriterionScore]:
@@ -115,14 +118,14 @@ def held(condition: Condition, facts: Facts) -> Held:
         ids = condition.criteria.ids
         there = [facts.criteria[one] for one in ids if one in facts.criteria]
         form = condition.criteria
-        return _of_levels(there, form.level, form.at_least, fresh=form.fresh)
+        return _known_of_levels(facts, there, form.level, form.at_least, fresh=form.fresh)
     if condition.core is not None:
         if condition.core.share is not None:
             return _core_share(facts, condition.core.level, _fraction(condition.core.share))
-        return _of_levels(facts.core, condition.core.level, None, fresh=False)
+        return _known_of_levels(facts, facts.core, condition.core.level, None, fresh=False)
     if condition.block is not None:
         own = [one for one in facts.core if one.block == condition.block.block]
-        return _of_levels(own, condition.block.level, None, fresh=False)
+        return _known_of_levels(facts, own, condition.block.level, None, fresh=False)
     if condition.workflows is not None:
         return _workflows(facts, condition.workflows.level, condition.workflows.at_least)
     if condition.evidence is not None:
@@ -174,6 +177,18 @@ def _known(wanted: Fraction, facts: Facts) -> Held:
     lacking = tuple(one.id for one in counting if one.knowledge not in ("probed", "attested"))
     holds = total > 0 and Fraction(known, total) >= wanted
     return Held(holds, total > 0, f"{known} of {total} of the weight is known.", () if holds else lacking)
+
+
+def _known_of_levels(
+    facts: Facts, there: Sequence[CriterionScore], level: int, at_least: int | None, *, fresh: bool
+) -> Held:
+    key = (level, at_least, fresh, *map(id, there))
+    if key not in facts.known:
+        if len(facts.known) >= MOST_KNOWN:
+            facts.known.clear()
+        facts.known[key] = (tuple(there), _of_levels(there, level, at_least, fresh=fresh))
+    held = facts.known[key][1]
+    return held if isinstance(held, Held) else _of_levels(there, level, at_least, fresh=fresh)
 
 
 def _of_levels(there: Sequence[CriterionScore], level: int, at_least: int | None, *, fresh: bool) -> Held:

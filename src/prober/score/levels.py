@@ -92,6 +92,9 @@ class Ladders:
         """The requirements that read otherwise than in the country of their norm, by criterion."""
         self.swap_lines: dict[tuple[str, ...], tuple[SwapLine, ...]] = {}
         self.sorted_probes = {criterion: tuple(sorted(probes)) for criterion, probes in self.probes_of.items()}
+        self.conditional = tuple(at for at, one in enumerate(model.criteria) if one.applies_if or one.applies_from)
+        self.still: dict[tuple[str | None, ...], tuple[Judged | None, ...]] = {}
+        """By the reasons why criteria do not apply: the criteria that no run could change, the others left out."""
         self.gates: dict[tuple[object, ...], GateScore] = {}
         """Gates that never fired, by what was looked at."""
         self._tokens: dict[tuple[object, ...], int] = {}
@@ -117,6 +120,29 @@ class Ladders:
             self._tokens.clear()
         self.known[key] = score
         return score
+
+
+def judge_all(model: MaturityModel, looks: Sequence[Look], ladders: Ladders) -> tuple[Judged, ...]:
+    """The scores of all criteria, in the order of the book.
+
+    Where nobody attested anything, those that no probe decides are the same for all providers to whom the same applies.
+    """
+    if len(looks) != 1 or looks[0].run.attestations or looks[0].run.history:
+        return tuple(judge(criterion, looks, ladders) for criterion in model.criteria)
+    facts = [looks[0].run.facts]
+    reasons = tuple(not_applicable_because(model.criteria[at], facts) for at in ladders.conditional)
+    if reasons not in ladders.still:
+        if len(ladders.still) >= MOST_KNOWN:
+            ladders.still.clear()
+        out = {at for at, because in zip(ladders.conditional, reasons, strict=True) if because is not None}
+        ladders.still[reasons] = tuple(
+            None if ladders.probes_of[criterion.id] and at not in out else judge(criterion, looks, ladders)
+            for at, criterion in enumerate(model.criteria)
+        )
+    return tuple(
+        known if known is not None else judge(criterion, looks, ladders)
+        for known, criterion in zip(ladders.still[reasons], model.criteria, strict=True)
+    )
 
 
 def judge(criterion: Criterion, looks: Sequence[Look], ladders: Ladders, *, forced: bool = False) -> Judged:

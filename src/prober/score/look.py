@@ -147,7 +147,7 @@ class Look:
         return found
 
     def _aged(self, finding: Finding, row: FreshnessRow) -> Age | None:
-        day = self.run.seen_on(finding)[:10]
+        day = self.run.one_day or self.run.seen_on(finding)[:10]
         if day not in self._ages_of_days:
             self._ages_of_days[day] = age_of(date.fromisoformat(day), row, self.today)
         return self._ages_of_days[day]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from typing import Protocol, runtime_checkable
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -18,12 +19,17 @@ ENVIRONMENTS = ("undeclared", "sandbox", "reference")
 _CELLS: TypeAdapter[tuple[Cell, ...]] = TypeAdapter(tuple[Cell, ...])
 
 
+@runtime_checkable
+class TellsTimes(Protocol):
+    """Exchanges that know when each of them began without being read."""
+
+    @property
+    def started(self) -> Mapping[str, str]: ...
+
+
 @dataclass(frozen=True)
 class ScoredRun:
-    """What one run contributes: facts, findings in any order, exchanges by id, what people attested, earlier nights.
-
-    `started` tells when an exchange began, by its id; where it is left out the exchanges themselves are asked.
-    """
+    """What one run contributes: facts, findings in any order, exchanges by id, what people attested, earlier nights."""
 
     run: Run
     facts: ProviderFacts
@@ -31,7 +37,6 @@ class ScoredRun:
     exchanges: Mapping[str, Exchange]
     attestations: tuple[Attestation, ...] = ()
     history: tuple[HistoryLine, ...] = ()
-    started: Mapping[str, str] | None = None
     _cells: dict[tuple[str, str], tuple[Cell, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
@@ -52,12 +57,19 @@ class ScoredRun:
 
     def seen_on(self, finding: Finding) -> str:
         """The instant at which the oldest exchange began that this finding rests on; the run's start if it has none."""
-        if self.started is not None:
-            times = [self.started.get(id_, "") for id_ in finding.evidence]
+        if isinstance(self.exchanges, TellsTimes):
+            known = self.exchanges.started
+            times = [known[id_] for id_ in finding.evidence if id_ in known]
         else:
-            known = (self.exchanges.get(id_) for id_ in finding.evidence)
-            times = [one.started for one in known if one is not None]
+            asked = (self.exchanges.get(id_) for id_ in finding.evidence)
+            times = [one.started for one in asked if one is not None]
         return min((one for one in times if one), default=self.run.started)
+
+    @cached_property
+    def one_day(self) -> str | None:
+        """The day of the run, if it began and ended on the same one, and so did all that it asked."""
+        began, ended = self.run.started[:10], (self.run.ended or "")[:10]
+        return began if began == ended else None
 
     def cells(self, probe: str, member: str = "cells") -> tuple[Cell, ...]:
         """The matrix cells of a finding, read once."""
