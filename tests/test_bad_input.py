@@ -382,17 +382,17 @@ OPTIONS: list[tuple[str, list[str], str]] = [
     (
         "a threshold without level",
         ["run", "BASE", "--fail-under", "S8.STD.1"],
-        "--fail-under S8.STD.1: say a criterion, workflow or block and a level, for example S8.STD.1=L2.",
+        "--fail-under S8.STD.1: say a label, or a criterion, workflow or block and a level, for example S8.STD.1=L2.",
     ),
     (
         "a threshold of level five",
         ["run", "BASE", "--fail-under", "S8.STD.1=L5"],
-        "--fail-under S8.STD.1=L5: say a criterion, workflow or block and a level, for example S8.STD.1=L2.",
+        "--fail-under S8.STD.1=L5: say a label, or a criterion, workflow or block and a level, for example S8.STD.1=L2.",
     ),
     (
         "a threshold in words",
         ["run", "BASE", "--fail-under", "good"],
-        "--fail-under good: say a criterion, workflow or block and a level, for example S8.STD.1=L2.",
+        "--fail-under good: say a label, or a criterion, workflow or block and a level, for example S8.STD.1=L2.",
     ),
     (
         "a threshold of a criterion that is not there",
