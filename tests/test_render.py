@@ -1046,7 +1046,7 @@ def test_conflicts_attestations_and_what_expires_are_told() -> None:
             "2026-12-24",
         ):
             assert said in text, said
-    assert "and 2 more later" in summary(report(), 100)
+    assert "and 3 more later" in summary(report(), 100)
     assert "1 not counting; 1 of no effect here. Not inspected: 4 of 5." in flat(summary(report(), 100))
     for text in (html.page(report()), markdown.page(report())):
         assert "2027-02-21" in text
@@ -1067,12 +1067,26 @@ def test_the_terminal_names_a_few_documents_that_do_not_count_and_counts_the_oth
 
 def test_the_soonest_expires_first_and_what_counts_stands_before_what_does_not() -> None:
     view = View(report())
-    days = [one.next_expiry for one in view.expiring]
-    assert days == sorted(day for day in days if day)
+    days = [one.day for one in view.expiring]
+    assert days == sorted(days)
     assert days[0] == "2026-12-24"
     states = [one.line.state for one in view.attestations]
     assert states == ["counts", "expired", "superseded", "rejected", "unused"]
     assert [one.score.state for one in view.gates] == list(words.GATE)
+
+
+def test_a_document_that_counts_stands_in_the_calendar_and_no_other_does() -> None:
+    listed = {one.id: one for one in View(report()).expiring}
+    assert listed["minutes"].day == "2027-03-01"
+    assert not {"old-minutes", "claim", "minutes-old", "scan"} & set(listed)
+    soon = attestation("letter", "counts", last_day="2026-11-30", freshness="stale")
+    maturity = MATURITY.model_copy(update={"attestations": (soon,)})
+    texts = everything(report(maturity=maturity))
+    for name, text in texts.items():
+        calendar = flat(text).split("What expires next", 1)[1]
+        assert calendar.index("2026-11-30") < calendar.index("2026-12-24"), name
+        assert "Document: Minutes of the council" in calendar
+    assert '<a href="#a-letter">Document: Minutes of the council</a>' in texts["report.html"]
 
 
 def test_every_criterion_is_told_on_all_axes() -> None:

@@ -185,11 +185,8 @@ def _attestations(view: View) -> list[str]:
 def _expiring(view: View) -> list[str]:
     if not view.expiring:
         return []
-    rows = [
-        (plain(one.next_expiry or ""), f"{plain(one.title)} ({plain(one.id)})", one.freshness or "")
-        for one in view.expiring
-    ]
-    return ["", "### What expires next", *table(("Last day", "Criterion", "Now"), rows)]
+    rows = [(plain(one.day), f"{plain(one.what)} ({plain(one.id)})", one.now) for one in view.expiring]
+    return ["", "### What expires next", *table(("Last day", "Criterion or document", "Now"), rows)]
 
 
 def _swaps(maturity: MaturityScore) -> list[str]:

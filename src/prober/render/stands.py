@@ -135,7 +135,7 @@ def _expiring(view: View, lines: Lines) -> list[str]:
         return []
     block = lines.text("What expires next")
     for one in view.expiring[: words.SOONEST]:
-        block += lines.row("  - ", f"{one.next_expiry}: {one.title} ({one.id}), {one.freshness or 'age unknown'}")
+        block += lines.row("  - ", f"{one.day}: {one.what} ({one.id}), {one.now}")
     more = len(view.expiring) - words.SOONEST
     return [*block, f"  - and {more} more later"] if more > 0 else block
 

@@ -201,6 +201,17 @@ class AttestationView:
 
 
 @dataclass(frozen=True)
+class Expiry:
+    """The last day of one document, or of what the level of one criterion rests on; `anchor` may be empty."""
+
+    day: str
+    what: str
+    id: str
+    now: str
+    anchor: str
+
+
+@dataclass(frozen=True)
 class ConflictView:
     """A criterion of which two pieces of evidence say different things, and the requirements where they do."""
 
@@ -389,10 +400,25 @@ class View:
         return tuple(AttestationView(self.attestation_anchor(one.id), one) for one in ordered)
 
     @property
-    def expiring(self) -> tuple[CriterionScore, ...]:
-        """The criteria whose evidence has a last day, the soonest first."""
-        dated = [one for one in self._criteria if one.next_expiry]
-        return tuple(sorted(dated, key=lambda one: (one.next_expiry or "", one.id)))
+    def expiring(self) -> tuple[Expiry, ...]:
+        """The last days of the documents that count and of the evidence behind the criteria, the soonest first."""
+        dated = [
+            Expiry(one.next_expiry, one.title, one.id, one.freshness or words.AGE_UNKNOWN, self.place_of(one.id))
+            for one in self._criteria
+            if one.next_expiry
+        ]
+        dated += [
+            Expiry(
+                one.line.last_day,
+                f"{words.DOCUMENT}: {one.line.title}",
+                one.line.id,
+                one.line.freshness or words.AGE_UNKNOWN,
+                one.anchor,
+            )
+            for one in self.attestations
+            if one.line.last_day and one.line.state == "counts"
+        ]
+        return tuple(sorted(dated, key=lambda one: (one.day, one.id, one.what)))
 
     @property
     def conflicts(self) -> tuple[ConflictView, ...]:

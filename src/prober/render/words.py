@@ -205,6 +205,8 @@ ATTESTATION: Mapping[Literal["counts", "expired", "superseded", "rejected", "unu
     "rejected": "not counting",
     "unused": "of no effect here",
 }
+AGE_UNKNOWN = "age unknown"
+DOCUMENT = "Document"
 CONFLICTS = "What was seen and what was attested do not agree"
 WHAT_GATES_ARE = "A gate says that a fault is grave enough to hold the label down. It changes no level."
 WHAT_ATTESTATIONS_ARE = (
