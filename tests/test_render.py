@@ -1035,6 +1035,13 @@ def test_the_highest_label_says_that_there_is_none_above_it() -> None:
         assert "What blocks the label above" not in text
 
 
+def test_a_label_that_is_not_known_without_its_gates_is_not_named() -> None:
+    capped = report(maturity=MATURITY.model_copy(update={"label": LABEL.model_copy(update={"uncapped": None})}))
+    for text in map(flat, everything(capped).values()):
+        assert "S8.GATE.3 (Patient data are closed to the public)." in text
+        assert "Otherwise it would be" not in text
+
+
 def test_conflicts_attestations_and_what_expires_are_told() -> None:
     for text in map(flat, everything(report()).values()):
         for said in (

@@ -362,7 +362,8 @@ class View:
         if label.capped_by:
             titles = {one.score.id: one.score.title for one in self.gates}
             named = [f"{id_} ({titles[id_]})" if id_ in titles else id_ for id_ in label.capped_by]
-            facts.append(("Held down by", f"{words.listed(named)}. Otherwise it would be: {label.uncapped}."))
+            otherwise = f" Otherwise it would be: {label.uncapped}." if label.uncapped else ""
+            facts.append(("Held down by", f"{words.listed(named)}.{otherwise}"))
         if label.if_all_apply:
             facts.append(("If all applied", words.IF_ALL_APPLY.format(label=label.if_all_apply)))
         if label.withheld_because:
