@@ -2,7 +2,7 @@
 
 from prober.nouns.scorecard import CriterionScore, MaturityScore
 from prober.render import words
-from prober.render.markup import fenced, links, plain, table
+from prober.render.markup import code, fenced, links, plain, table
 from prober.render.view import CriterionView, PartView, RequirementView, StepView, View
 from prober.render.visible import visible
 
@@ -170,9 +170,9 @@ def _attestations(view: View) -> list[str]:
             plain(one.line.title),
             f"{one.line.kind}, {one.line.class_}",
             plain(one.line.issuer),
-            plain(words.short_digest(one.line)),
+            code(one.line.sha256) if one.line.sha256 else "-",
             plain(words.inspected(one.line)),
-            plain(f"{words.ATTESTATION[one.line.state]}. {one.line.why}".rstrip()),
+            plain(words.became(one.line)),
             plain(one.line.last_day or ""),
             plain(words.listed(one.line.requirements)),
         )

@@ -125,7 +125,7 @@ def _attestations(view: View, lines: Lines) -> list[str]:
     others = [one for one in told if one.state != "counts"]
     for one in others[:MOST_ATTESTATIONS]:
         said = f"{one.title} ({one.kind}, class {one.class_}, by {one.issuer}; {words.inspected(one)})"
-        block += lines.row("  - ", f"{one.id}: {said}: {words.ATTESTATION[one.state]}. {one.why}".rstrip())
+        block += lines.row("  - ", f"{one.id}: {said}: {words.became(one)}")
     more = len(others) - MOST_ATTESTATIONS
     return [*block, f"  - and {more} more"] if more > 0 else block
 

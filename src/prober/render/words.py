@@ -364,6 +364,16 @@ def short_digest(line: AttestationLine) -> str:
     return line.sha256[:12] if line.sha256 else "-"
 
 
+def became(line: AttestationLine) -> str:
+    """What became of an attestation, how fresh it is where that says more, and why."""
+    return f"{ATTESTATION[line.state]}{freshness(line)}. {line.why}".rstrip()
+
+
+def freshness(line: AttestationLine) -> str:
+    """How fresh a document is, to stand behind its state; empty where that says nothing more."""
+    return f", {line.freshness}" if line.freshness and line.freshness != line.state else ""
+
+
 def last_seen(gate: GateScore) -> str:
     """When a gate was last seen to fire; empty if it never was."""
     return f"Last seen {gate.last_seen}." if gate.last_seen else ""
