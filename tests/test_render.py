@@ -1044,6 +1044,17 @@ def test_a_document_tells_its_whole_digest_and_how_fresh_it_is() -> None:
         assert "expired, expired" not in text.lower()
 
 
+def test_a_requirement_and_a_gate_name_what_decided_them() -> None:
+    page, source = html.page(report()), markdown.page(report())
+    finding = page[page.index(">S8.STD.1/L1/statement<") :]
+    assert '<a href="#f-capability_statement_served">' in finding[: finding.index("</tr>")]
+    gate = page[page.index('<tr id="g-S8.GATE.3">') :]
+    assert '<a href="#a-scan">scan</a>' in gate[: gate.index("</tr>")]
+    rows = source.splitlines()
+    assert any("(S8.STD.1/L1/statement) |" in row and "(#f-capability_statement_served)" in row for row in rows)
+    assert any("(S8.GATE.3) |" in row and "Attested by scan." in row for row in rows)
+
+
 def test_a_label_that_is_not_known_without_its_gates_is_not_named() -> None:
     capped = report(maturity=MATURITY.model_copy(update={"label": LABEL.model_copy(update={"uncapped": None})}))
     for text in map(flat, everything(capped).values()):

@@ -2,7 +2,7 @@
 
 from prober.nouns.scorecard import CriterionScore, MaturityScore
 from prober.render import words
-from prober.render.markup import code, fenced, links, plain, table
+from prober.render.markup import code, fenced, finding_links, links, plain, table
 from prober.render.view import CriterionView, PartView, RequirementView, StepView, View
 from prober.render.visible import visible
 
@@ -80,7 +80,7 @@ def details(view: View) -> list[str]:
         if part.criteria:
             block += ["", f"### {plain(part.score.title)}"]
             for one in part.criteria:
-                block += ["", *_criterion(one)]
+                block += ["", *_criterion(one, view)]
     return block
 
 
@@ -139,7 +139,7 @@ def _gates(view: View) -> list[str]:
             f"{plain(one.score.title)} ({plain(one.score.id)})",
             one.state,
             plain(words.cap(one.score)),
-            plain(f"{one.score.why} {words.last_seen(one.score)}".rstrip()),
+            plain(" ".join(filter(None, (one.score.why, words.last_seen(one.score), words.attested(one.score))))),
             links(one.proofs),
         )
         for one in view.gates
@@ -195,7 +195,7 @@ def _swaps(maturity: MaturityScore) -> list[str]:
     return ["", "### Norms of another country", "", *(f"- {plain(words.swap(one))}" for one in maturity.swaps)]
 
 
-def _criterion(one: CriterionView) -> list[str]:
+def _criterion(one: CriterionView, view: View) -> list[str]:
     score = one.score
     kind = ", core" if score.core else ", extension" if score.extension else ""
     lines = [f"#### {plain(score.title)} ({plain(score.id)}{kind})", ""]
@@ -207,7 +207,7 @@ def _criterion(one: CriterionView) -> list[str]:
         lines += ["", f"Next step. {plain(score.next_step)}"]
     if not one.requirements:
         return lines
-    return [*lines, *table(("Requirement", "Answer", "Why", "Proof"), map(_row, one.requirements))]
+    return [*lines, *table(("Requirement", "Answer", "Why", "Proof"), (_row(item, view) for item in one.requirements))]
 
 
 def _axes(score: CriterionScore) -> list[str]:
@@ -221,10 +221,11 @@ def _axes(score: CriterionScore) -> list[str]:
     return [*lines, *(f"- Facet: {plain(one.title)}: {one.state}, {words.span(one.level)}" for one in score.facets)]
 
 
-def _row(item: RequirementView) -> tuple[str, str, str, str]:
+def _row(item: RequirementView, view: View) -> tuple[str, str, str, str]:
+    findings = f"Findings: {finding_links(item.findings, view)}" if item.findings else ""
     return (
         f"{plain(item.score.text)} ({plain(item.score.id)})",
         f"{item.answer}{plain(words.marks(item.score))}",
         plain(item.score.why),
-        links(item.proofs),
+        "; ".join(filter(None, (links(item.proofs), findings))),
     )

@@ -379,6 +379,11 @@ def last_seen(gate: GateScore) -> str:
     return f"Last seen {gate.last_seen}." if gate.last_seen else ""
 
 
+def attested(gate: GateScore) -> str:
+    """Which attestations a gate rests on; empty if on none."""
+    return f"Attested by {listed(gate.attestations)}." if gate.attestations else ""
+
+
 def cap(gate: GateScore) -> str:
     """The label that a gate allows at most while it is confirmed."""
     return f"at most {gate.cap} while confirmed" if gate.cap else ""
