@@ -9,12 +9,14 @@ from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from prober.nouns.base import Noun
 from prober.nouns.evidence import Exchange, Failure, Timings, Transport
 from prober.nouns.finding import Cell, Citation, Finding, Reason, Source, Verdict
 from prober.nouns.provider import ProviderFacts
@@ -47,7 +49,7 @@ from prober.nouns.sheet import Remediation, Sheet, SpecCitation
 from prober.render import html, markdown, words
 from prober.render.disclaimer import DISCLAIMER, PROPOSAL, claims, disclaimed
 from prober.render.report import Report, Subject
-from prober.render.terminal import explanation, plan_text, probe_list, summary
+from prober.render.terminal import explanation, next_text, plan_text, probe_list, summary
 from prober.render.view import View
 from prober.render.visible import excerpt, shortened, visible, visible_lines
 
@@ -1325,3 +1327,103 @@ def test_a_report_of_300_exchanges_stays_small_and_quick() -> None:
         took.append(time.process_time() - begun)
     assert len(text.encode()) < 1_500_000
     assert min(took) < 0.5
+
+
+TEXTS = st.sampled_from(
+    ["", "Seen.", "<b>&\"'|`", "\x1b[31m\u202eevil", "Meets the proposal's criteria", "certified", "- 1. # a\nb"]
+)
+DAYS = st.none() | st.sampled_from(["2026-12-24", "2027-03-01"])
+PROBES = st.lists(st.sampled_from(["patient_read", "smart_configuration_served", "unheard_of"]), max_size=2).map(tuple)
+CRITERIA = ("S8.STD.1", "S8.GOV.1", "S8.BASE.0")
+MEANT: dict[type[Noun], dict[str, st.SearchStrategy[Any]]] = {
+    AttestationLine: {"id": st.sampled_from(["letter", "scan"]), "last_day": DAYS},
+    BlockScore: {"id": st.sampled_from(["STD", "GOV"])},
+    CriterionScore: {
+        "id": st.sampled_from(CRITERIA),
+        "block": st.sampled_from(["STD", "GOV", "ELSEWHERE"]),
+        "next_expiry": DAYS,
+    },
+    GateScore: {"id": st.sampled_from(["S8.GATE.1", "S8.GATE.3"]), "findings": PROBES},
+    RequirementScore: {
+        "id": st.sampled_from([f"{one}/L{level}/shown" for one in CRITERIA for level in (1, 4)]),
+        "findings": PROBES,
+    },
+    StepPart: {"findings": PROBES},
+    WorkflowScore: {"id": st.sampled_from(["S8.WF.VC", "S8.WF.PA"])},
+    MaturityScore: {"disclaimer": st.just(f"These criteria follow {PROPOSAL}.")},
+}
+"""What a name or a day must look like to mean anything; all else may be anything of its type."""
+
+
+def any_noun(kind: type[Noun]) -> st.SearchStrategy[Any]:
+    """Such a noun, each of its members given or left at nothing."""
+    if kind is Interval:
+        ends = st.tuples(st.integers(0, 4), st.integers(0, 4)).map(sorted)
+        return ends.map(lambda pair: Interval(low=pair[0], high=pair[1]))
+    meant = MEANT.get(kind, {})
+    members = {name: meant.get(name, any_of(field.annotation)) for name, field in kind.model_fields.items()}
+    return st.builds(kind, **members)
+
+
+def any_of(annotation: Any) -> st.SearchStrategy[Any]:
+    """A value of this type."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if annotation is str:
+        return TEXTS
+    if annotation is int:
+        return st.integers(0, 4)
+    if origin in (Union, UnionType):
+        return st.one_of([any_of(one) for one in inner])
+    if origin is tuple:
+        least = st.sampled_from([0, 1, 1])
+        return least.flatmap(
+            lambda size: st.lists(any_of(inner[0]), min_size=size, max_size=2, unique_by=_name).map(tuple)
+        )
+    if origin is dict:
+        return st.just({"probed": 40, "attested": 30, "declared_only": 10, "unknown": 20}) | st.just({})
+    if isinstance(annotation, type) and issubclass(annotation, Noun):
+        return st.deferred(lambda: any_noun(annotation))
+    return st.from_type(annotation)
+
+
+def _name(one: Any) -> Any:
+    return getattr(one, "id", one)
+
+
+def without_claims(text: str, parts: list[str]) -> None:
+    """No part holds a word that needs the disclaimer without it."""
+    assert not UNSEEN.search(text)
+    for part in parts:
+        assert disclaimed(part) or not claims(part), part[:300]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(
+    maturity=st.none() | any_noun(MaturityScore),
+    profile=st.sampled_from([None, PROFILE]),
+    declared=st.booleans(),
+)
+def test_any_scorecard_is_rendered_whole(
+    maturity: MaturityScore | None, profile: ProfileScore | None, declared: bool
+) -> None:
+    whole = report()
+    card = whole.card.model_copy(update={"maturity": maturity, "profile": profile})
+    subject = whole.subjects[0]
+    facts = subject.facts.model_copy(update={"declared": declared})
+    one = Report(card, (replace(subject, facts=facts),), whole.sheets)
+
+    written = html.page(one)
+    page = Page(written)
+    assert len(page.ids) == len(set(page.ids))
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+    without_claims(written, ["".join(region) for region in page.regions])
+
+    source = markdown.page(one)
+    without_claims(source, [unescape(part.replace("\\", "")) for part in re.split(r"\n(?=##? )", source)])
+
+    told = summary(one, 60)
+    without_claims(told, told.split("\n\n"))
+    if maturity is not None and maturity.next is not None and maturity.label is not None:
+        steps = next_text(maturity.next, maturity.label, 60)
+        assert disclaimed(steps)
+        without_claims(steps, [])

@@ -218,7 +218,10 @@ def _axes(score: CriterionScore) -> list[str]:
         lines.append(f"- Freshness: {plain(words.age(score))}")
     if score.conflict:
         lines.append(f"- Conflict: {words.CONFLICT}")
-    return [*lines, *(f"- Facet: {plain(one.title)}: {one.state}, {words.span(one.level)}" for one in score.facets)]
+    return [
+        *lines,
+        *(f"- Facet: {plain(one.title)}: {plain(one.state)}, {words.span(one.level)}" for one in score.facets),
+    ]
 
 
 def _row(item: RequirementView, view: View) -> tuple[str, str, str, str]:
