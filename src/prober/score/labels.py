@@ -125,9 +125,12 @@ def held(condition: Condition, facts: Facts) -> Held:
         return _evidence(facts, condition.evidence.classes, Fraction(condition.evidence.share))
     if condition.core_confidence is not None:
         least = STEPS.index(condition.core_confidence)
-        low = [one.id for one in facts.core() if one.confidence and STEPS.index(one.confidence) < least]
-        none = [one.id for one in facts.core() if one.confidence is None]
-        return _listed(low, none, f"{_of(low + none)} have less than {condition.core_confidence} confidence")
+        below = [one for one in facts.core() if one.confidence is None or STEPS.index(one.confidence) < least]
+        # What is above its low end may come to rest on better evidence; what is settled may not.
+        settled = [one.id for one in below if one.confidence is not None and _high(one) <= _low(one)]
+        perhaps = [one.id for one in below if one.id not in settled]
+        now = f"{_of(settled + perhaps)} have less than {condition.core_confidence} confidence"
+        return _listed(settled, perhaps, now)
     if condition.core_fresh:
         stale = [one.id for one in facts.core() if one.freshness == "stale"]
         return _listed(stale, [], f"{_of(stale)} rest on stale evidence")
