@@ -533,8 +533,13 @@ OPTIONS: list[tuple[str, list[str], str]] = [
     ),
     (
         "a sandbox that plays nobody",
-        ["sandbox", "--persona", "laggard"],
-        "--persona laggard: there is no such persona; there is leader.",
+        ["sandbox", "--persona", "nobody"],
+        "--persona nobody: there is no such persona; choose leader, typical, laggard.",
+    ),
+    (
+        "a defect in a persona that has its own",
+        ["sandbox", "--persona", "laggard", "--defect", "no_cors"],
+        "--defect: Defects are planted only in the persona leader, and this one is laggard.",
     ),
     (
         "a sandbox on a port too large",

@@ -1,13 +1,15 @@
 """The sandbox when it is healthy: it serves what it declares, refuses properly, and starts and stops quickly."""
 
+import asyncio
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -17,16 +19,25 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import yaml
 from fhir.resources.R4B import get_fhir_model_class
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prober.archive import RunFolder
+from prober.clock import SystemClock
+from prober.library import load_probes
+from prober.nouns.finding import Finding
+from prober.pipeline import Options, collect, judge_folder, prepare
 from prober.sandbox import DEFECTS, PERSONAS, Sandbox, serve
 from prober.sandbox.data import GROUP_MEMBERS, store
 from prober.sandbox.outcome import Refusal
 from prober.sandbox.search import PARAMETERS, interval, searchset
+from prober.sandbox.vendors import APPLICATIONS
 
 Json = dict[str, Any]
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+GOLDEN = Path(__file__).parent / "golden"
 BASE = "http://sandbox.example/fhir"
 KINDS = sorted(store())
 
@@ -560,9 +571,122 @@ def test_a_mistaken_name_is_answered_with_the_nearest_ones() -> None:
         Sandbox(defects=("certificate_expired",))
 
 
+def test_every_persona_is_played_by_an_application() -> None:
+    assert list(APPLICATIONS) == list(PERSONAS)
+    assert all(re.fullmatch(r"[A-Z].*\.", sentence) for sentence in PERSONAS.values())
+
+
+@pytest.mark.parametrize("persona", [name for name in PERSONAS if name != "leader"])
+def test_defects_are_planted_only_in_the_healthy_persona(persona: str) -> None:
+    with pytest.raises(
+        ValueError, match=rf"^Defects are planted only in the persona leader, and this one is {persona}\.$"
+    ):
+        Sandbox(persona=persona, defects=("no_cors",))
+
+
+def outcomes_of(findings: Iterable[Finding]) -> dict[str, str]:
+    """Probe -> outcome, with its reason."""
+    verdicts = {one.source.probe: one.verdict for one in findings}
+    return {name: f"{one.outcome} ({one.reason})" if one.reason else one.outcome for name, one in verdicts.items()}
+
+
+@pytest.fixture(scope="module")
+def whole_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+    """Per persona: the outcome of every probe in one whole run, with its reason."""
+    place = tmp_path_factory.mktemp("personas")
+
+    async def run(persona: str) -> dict[str, str]:
+        with Sandbox(persona=persona) as box:
+            os.environ["PERSONA_TOKEN"] = box.token
+            prepared = prepare(Options(target=box.base_url, bearer_env="PERSONA_TOKEN"), SystemClock())
+            collected = await collect(prepared, place / persona, SystemClock())
+        assert collected.bugs == ()
+        findings = await asyncio.to_thread(judge_folder, collected.folder, prepared.probes)
+        return outcomes_of(findings)
+
+    async def all_runs() -> dict[str, dict[str, str]]:
+        return dict(zip(PERSONAS, await asyncio.gather(*map(run, PERSONAS)), strict=True))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(place / "state"))
+        patch.setenv("PERSONA_TOKEN", "")
+        return asyncio.run(all_runs())
+
+
+@pytest.mark.parametrize("persona", PERSONAS)
+def test_a_whole_run_of_a_persona_ends_as_its_character_says(
+    persona: str, whole_runs: dict[str, dict[str, str]]
+) -> None:
+    """The golden outcomes stand in golden/personas.yaml: what each persona is, probe by probe."""
+    golden = yaml.safe_load((GOLDEN / "personas.yaml").read_text(encoding="utf-8"))
+    assert whole_runs[persona] == golden[persona]
+
+
+@pytest.mark.parametrize("recording", [*PERSONAS, "open_records"])
+def test_a_recording_of_the_sandbox_says_what_a_live_run_says(recording: str, tmp_path: Path) -> None:
+    """Record them anew with scripts/record-fixtures."""
+    shutil.copytree(FIXTURES / recording, tmp_path / recording)
+    folder, probes = RunFolder.open(tmp_path / recording), load_probes()
+    folder.write_run(folder.run().model_copy(update={"probes": {name: one.digest for name, one in probes.items()}}))
+    said = outcomes_of(judge_folder(folder, probes))
+    golden = yaml.safe_load((GOLDEN / "personas.yaml").read_text(encoding="utf-8"))
+    faults = dict.fromkeys(("patient_data_protected", "bulk_files_sound"), "absent")
+    assert said == (golden[recording] if recording in PERSONAS else golden["leader"] | faults)
+
+
+def test_no_persona_but_a_faulty_leader_shows_patients_without_a_token(
+    whole_runs: dict[str, dict[str, str]],
+) -> None:
+    for outcomes in whole_runs.values():
+        assert outcomes["patient_data_protected"] == outcomes["garbage_bearer_refused"] == "present"
+
+
+@pytest.mark.parametrize("persona", ["typical", "laggard"])
+def test_what_a_weaker_persona_serves_is_valid(persona: str) -> None:
+    with (
+        Sandbox(persona=persona) as running,
+        httpx.Client(base_url=running.base_url, trust_env=False) as outsider,
+    ):
+        token = {"authorization": f"Bearer {running.token}"}
+        statement = valid(outsider.get("/metadata").json())
+        for declared in statement["rest"][0]["resource"]:
+            assert outsider.get(f"/{declared['type']}").status_code == 401
+            answer = outsider.get(f"/{declared['type']}?_count=1", headers=token)
+            if answer.status_code == 200:
+                assert "profile" not in valid(answer.json())["entry"][0]["resource"]["meta"]
+            else:
+                refused(answer, {"DocumentReference": 501, "Procedure": 405}[declared["type"]])
+
+
+def test_typical_declares_a_group_export_and_refuses_it() -> None:
+    with (
+        Sandbox(persona="typical") as running,
+        httpx.Client(base_url=running.base_url, trust_env=False) as outsider,
+    ):
+        headers = {"authorization": f"Bearer {running.token}", "prefer": "respond-async"}
+        refused(outsider.get("/Group/cohort-1/$export", headers={"prefer": "respond-async"}), 401)
+        assert refused(outsider.get("/Group/cohort-1/$export", headers=headers), 403)["issue"][0]["code"] == "forbidden"
+        refused(outsider.get("/Patient/$export", headers=headers), 404)
+        refused(outsider.get("/$versions"), 404)
+        assert outsider.get("/NoSuchType/x", headers=headers).headers["content-type"].startswith("text/plain")
+
+
+def test_laggard_answers_what_it_does_not_know_with_a_page() -> None:
+    with (
+        Sandbox(persona="laggard") as running,
+        httpx.Client(base_url=running.base_url, trust_env=False) as outsider,
+    ):
+        token = {"authorization": f"Bearer {running.token}"}
+        origin = running.base_url.removesuffix("/fhir")
+        for path in ("/NoSuchType/x", "/Encounter", "/Patient/$export", "/$versions", f"{origin}/auth/token"):
+            answer = outsider.get(path, headers=token)
+            assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8"), path
+        assert outsider.get("/.well-known/smart-configuration").status_code == 404
+
+
 def test_the_catalogues_are_sorted_sentences() -> None:
     assert list(DEFECTS) == sorted(DEFECTS)
-    assert list(PERSONAS) == ["leader"]
+    assert list(PERSONAS) == ["leader", "typical", "laggard"]
     for name, defect in DEFECTS.items():
         assert defect.name == name
         assert re.fullmatch(r"[A-Z].*\.", defect.sentence)

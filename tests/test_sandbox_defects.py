@@ -300,6 +300,11 @@ def metadata_xml_only(visitor: Visitor) -> bool:
 
 
 @shows
+def national_core_missing(visitor: Visitor) -> bool:
+    return "/us/core/" not in visitor.open("/metadata").text
+
+
+@shows
 def ndjson_truncated(visitor: Visitor) -> bool:
     output = visitor.manifest()["output"][0]
     *whole, last = visitor.get(output["url"]).text.splitlines()

@@ -481,7 +481,7 @@ def cleanup(
 
 @app.command()
 def sandbox(
-    persona: Annotated[str, typer.Option("--persona", help="Which server to play.")] = "leader",
+    persona: Annotated[str, typer.Option("--persona", help="Play leader, typical or laggard.")] = "leader",
     defect: Annotated[list[str] | None, typer.Option("--defect", metavar="NAME", help="Plant a defect.")] = None,
     port: Annotated[
         int, typer.Option("--port", metavar="N", parser=_whole("--port", 0, 65_535), help="0 picks a free port.")
@@ -495,7 +495,7 @@ def sandbox(
     ] = 0.0,
     list_defects: Annotated[bool, typer.Option("--list", help="List the defects and end.")] = False,
 ) -> None:
-    """Serve the built-in sandbox on this machine, healthy or with planted defects, until Ctrl-C."""
+    """Serve the built-in sandbox on this machine until Ctrl-C: healthy, with planted defects, or as a weaker server."""
     from prober.playground import serve_sandbox
 
     raise typer.Exit(serve_sandbox(persona, defect or [], port, tls, latency, list_defects, _say))

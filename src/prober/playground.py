@@ -70,7 +70,7 @@ def serve_sandbox(
             say(f"{name:<{width}}  {defect.sentence}")
         return 0
     if persona not in PERSONAS:
-        raise Mistake(f"--persona {persona}: there is no such persona; there is {', '.join(PERSONAS)}.")
+        raise Mistake(f"--persona {persona}: there is no such persona; choose {', '.join(PERSONAS)}.")
     try:
         box = Sandbox(persona=persona, defects=tuple(defects), tls=tls, port=port, latency=latency)
     except ValueError as error:

@@ -17,7 +17,7 @@ from starlette.routing import Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
 from prober.sandbox import bulk, smart, statement
-from prober.sandbox.data import PATIENT_IDS, store
+from prober.sandbox.data import PATIENT_IDS, Store, store
 from prober.sandbox.hostile import HOSTILE, reset
 from prober.sandbox.log import Log
 from prober.sandbox.outcome import Json, Refusal, operation_outcome
@@ -45,14 +45,16 @@ _PREFLIGHT = {
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def _json(
+def as_json(
     content: Json, status: int = 200, media_type: str = FHIR_JSON, headers: Mapping[str, str] | None = None
 ) -> Response:
+    """A JSON answer."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return Response(text, status, headers, media_type)
 
 
-def _only(request: Request, *methods: str) -> None:
+def only(request: Request, *methods: str) -> None:
+    """Raises Refusal 405 for any other method."""
     if request.method not in methods:
         raise Refusal(405, "not-supported", f"{request.method} is not possible here.", {"Allow": ", ".join(methods)})
 
@@ -74,7 +76,15 @@ async def _left(receive: Receive) -> None:
 
 
 class Application:
-    """One running sandbox: its addresses, its token, its defects and its jobs."""
+    """One running sandbox: its addresses, its token, its defects and its jobs. This is the healthy one, `leader`.
+
+    The other personas are its subclasses in vendors.py.
+    """
+
+    AUTHORIZES = True
+    """Whether there is an authorization server beside the FHIR server."""
+    TRAITS: Set[str] = frozenset()
+    """The defects that belong to the persona itself, without having been planted."""
 
     def __init__(
         self, *, origin: str, token: str, defects: Set[str], log: Log, delay: float, dead_port: int | None
@@ -82,11 +92,11 @@ class Application:
         self._origin = origin
         self._base = f"{origin}/fhir"
         self._token = token
-        self._defects = defects
+        self._defects = self.TRAITS | defects
         self._log = log
         self._delay = delay
         self._addresses: Mapping[str, str] = smart.endpoints(origin, dead_port)
-        self._store = store()
+        self._store = self._records()
         self._jobs = bulk.Jobs()
         self._metadata_asked = False
         handlers: dict[str, Handler] = {
@@ -101,15 +111,18 @@ class Application:
             "/fhir/{kind}/_search": self._search,
             "/fhir/{kind}": self._search,
             "/fhir/{kind}/{identity}": self._read,
-            "/auth/.well-known/openid-configuration": self._openid_configuration,
-            "/auth/jwks": self._keys,
-            "/auth/authorize": self._page,
-            "/auth/manage": self._page,
-            "/auth/token": self._issue,
-            "/auth/introspect": self._client_only,
-            "/auth/revoke": self._client_only,
-            "/{anything:path}": self._nothing,
         }
+        if self.AUTHORIZES:
+            handlers |= {
+                "/auth/.well-known/openid-configuration": self._openid_configuration,
+                "/auth/jwks": self._keys,
+                "/auth/authorize": self._page,
+                "/auth/manage": self._page,
+                "/auth/token": self._issue,
+                "/auth/introspect": self._client_only,
+                "/auth/revoke": self._client_only,
+            }
+        handlers["/{anything:path}"] = self._nothing
         self._router = Router(
             [Route(path, self._guarded(handler), methods=_METHODS) for path, handler in handlers.items()],
             redirect_slashes=False,
@@ -170,7 +183,7 @@ class Application:
     def _refused(self, refusal: Refusal) -> Response:
         if "errors_bare" in self._defects:
             return Response(f"Error {refusal.status}\n", refusal.status, refusal.headers, "text/plain")
-        return _json(operation_outcome(refusal.code, refusal.sentence), refusal.status, FHIR_JSON, refusal.headers)
+        return as_json(operation_outcome(refusal.code, refusal.sentence), refusal.status, FHIR_JSON, refusal.headers)
 
     def _holds_token(self, request: Request) -> bool:
         scheme, _, credential = request.headers.get("authorization", "").partition(" ")
@@ -187,11 +200,14 @@ class Application:
         challenge = 'Bearer realm="prober sandbox"' + (', error="invalid_token"' if offered else "")
         raise Refusal(401, "login", "This needs a valid bearer token.", {"WWW-Authenticate": challenge})
 
+    def _records(self) -> Store:
+        return store()
+
     def _statement(self) -> Json:
         return statement.capability_statement(self._base, self._addresses, self._defects)
 
     async def _metadata(self, request: Request) -> Response:
-        _only(request, "GET", "HEAD")
+        only(request, "GET", "HEAD")
         first, self._metadata_asked = not self._metadata_asked, True
         if "retry_after_epoch" in self._defects and first:
             raise Refusal(429, "throttled", "Too many requests.", {"Retry-After": str(int(time.time()) + 1)})
@@ -202,18 +218,18 @@ class Application:
         if "metadata_server_error" in self._defects:
             raise Refusal(500, "exception", "The statement could not be made.")
         if "metadata_operation_outcome" in self._defects:
-            return _json(operation_outcome("processing", "The statement could not be made."))
+            return as_json(operation_outcome("processing", "The statement could not be made."))
         if "metadata_xml_only" in self._defects:
             return Response(statement.as_xml(self._base), media_type="application/fhir+xml")
         if "metadata_dstu2" in self._defects:
-            return _json(statement.conformance(self._base), media_type="application/json+fhir")
+            return as_json(statement.conformance(self._base), media_type="application/json+fhir")
         _acceptable(request)
         if "duplicate_keys" in self._defects:
             return Response(statement.with_duplicate_keys(self._statement()), media_type=FHIR_JSON)
-        return _json(self._statement())
+        return as_json(self._statement())
 
     async def _smart_configuration(self, request: Request) -> Response:
-        _only(request, "GET", "HEAD")
+        only(request, "GET", "HEAD")
         if "smart_missing" in self._defects:
             raise Refusal(404, "not-found", "There is no such document.")
         if "smart_login" in self._defects:
@@ -221,35 +237,35 @@ class Application:
         if "smart_html" in self._defects:
             return HTMLResponse(_LOGIN_PAGE)
         document = smart.configuration(self._addresses, statement.RESOURCE_TYPES, self._defects)
-        return _json(document, media_type="application/json")
+        return as_json(document, media_type="application/json")
 
     async def _versions(self, request: Request) -> Response:
-        _only(request, "GET", "HEAD")
+        only(request, "GET", "HEAD")
         _acceptable(request)
         accepted = request.headers.get("accept", "*/*")
         plain = "application/json" in accepted and FHIR_JSON not in accepted
-        return _json(statement.versions(plain), media_type="application/json" if plain else FHIR_JSON)
+        return as_json(statement.versions(plain), media_type="application/json" if plain else FHIR_JSON)
 
     async def _openid_configuration(self, request: Request) -> Response:
-        _only(request, "GET", "HEAD")
-        return _json(smart.openid_configuration(self._addresses, self._defects), media_type="application/json")
+        only(request, "GET", "HEAD")
+        return as_json(smart.openid_configuration(self._addresses, self._defects), media_type="application/json")
 
     async def _keys(self, request: Request) -> Response:
-        _only(request, "GET", "HEAD")
+        only(request, "GET", "HEAD")
         if "jwks_missing" in self._defects:
             raise Refusal(404, "not-found", "There is no such document.")
         keys = await asyncio.to_thread(smart.key_set, self._defects)
-        return _json(keys, media_type="application/json")
+        return as_json(keys, media_type="application/json")
 
     async def _page(self, request: Request) -> Response:
         return HTMLResponse(smart.AUTHORIZE_PAGE)
 
     async def _issue(self, request: Request) -> Response:
         error = smart.token_error(await request.body())
-        return _json(error, 400, "application/json", {"Cache-Control": "no-store", "Pragma": "no-cache"})
+        return as_json(error, 400, "application/json", {"Cache-Control": "no-store", "Pragma": "no-cache"})
 
     async def _client_only(self, request: Request) -> Response:
-        return _json(
+        return as_json(
             {"error": "invalid_client"}, 401, "application/json", {"WWW-Authenticate": 'Basic realm="clients"'}
         )
 
@@ -274,13 +290,13 @@ class Application:
         kind = self._known_type(request)
         pairs = parse_qsl(request.url.query, keep_blank_values=True)
         if request.url.path.endswith("/_search"):
-            _only(request, "POST")
+            only(request, "POST")
             pairs += parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True)
         else:
-            _only(request, "GET", "HEAD")
+            only(request, "GET", "HEAD")
         _acceptable(request)
         strict = "handling=strict" in request.headers.get("prefer", "").replace(" ", "")
-        return _json(searchset(self._store, kind, pairs, self._base, strict=strict, defects=self._defects))
+        return as_json(searchset(self._store, kind, pairs, self._base, strict=strict, defects=self._defects))
 
     async def _read(self, request: Request) -> Response:
         if self._enters_unknown_type(request):
@@ -289,7 +305,7 @@ class Application:
         kind, identity = self._known_type(request), str(request.path_params["identity"])
         if identity.startswith("$"):
             raise Refusal(404, "not-supported", f"This server does not know the operation {identity!r}.")
-        _only(request, "GET", "HEAD")
+        only(request, "GET", "HEAD")
         _acceptable(request)
         if kind == "Patient" and "patient_read_error" in self._defects:
             raise Refusal(500, "exception", "The record could not be read.")
@@ -297,19 +313,19 @@ class Application:
         if resource is None:
             missing = Refusal(404, "not-found", f"There is no {kind} with that id.")
             if "ghost_id_answered" in self._defects:
-                return _json(operation_outcome(missing.code, missing.sentence))
+                return as_json(operation_outcome(missing.code, missing.sentence))
             raise missing
         if kind == "Patient" and "read_wrong_id" in self._defects:
             resource = self._store[kind][PATIENT_IDS[PATIENT_IDS.index(identity) - 1]]
         if "etag_missing" in self._defects:
-            return _json(resource)
+            return as_json(resource)
         changed = datetime.fromisoformat(resource["meta"]["lastUpdated"]).astimezone(UTC)
         version = f'W/"{resource["meta"]["versionId"]}"'
-        return _json(resource, headers={"ETag": version, "Last-Modified": format_datetime(changed, usegmt=True)})
+        return as_json(resource, headers={"ETag": version, "Last-Modified": format_datetime(changed, usegmt=True)})
 
     async def _export(self, request: Request) -> Response:
         self._admit(request, "open_export")
-        _only(request, "GET", "POST")
+        only(request, "GET", "POST")
         if "export_not_found" in self._defects:
             raise Refusal(404, "not-supported", "This server does not know that operation.")
         pairs = parse_qsl(request.url.query, keep_blank_values=True)
@@ -332,19 +348,19 @@ class Application:
         if request.method == "DELETE" and "delete_refused" not in self._defects:
             self._jobs.delete(job.identity)
             return Response(status_code=202)
-        _only(request, "GET", "HEAD")
+        only(request, "GET", "HEAD")
         before = self._jobs.polled(job.identity)
         if before == 0 or "export_never_ends" in self._defects:
             epoch = before == 0 and "retry_after_epoch" in self._defects
             wait = str(int(time.time()) + 1) if epoch else "1"
             return Response(status_code=202, headers={"retry-after": wait, "x-progress": "in progress"})
         document = bulk.manifest(job, f"{self._base}/bulk/{job.identity}", self._defects)
-        return _json(document, media_type="application/json")
+        return as_json(document, media_type="application/json")
 
     async def _export_file(self, request: Request) -> Response:
         if "export_files_open" not in self._defects:
             self._admit(request, "")
-        _only(request, "GET", "HEAD")
+        only(request, "GET", "HEAD")
         job = self._jobs.get(str(request.path_params["job"]))
         text = bulk.file_text(job, str(request.path_params["file"]), self._defects)
         return Response(text, media_type=bulk.NDJSON)

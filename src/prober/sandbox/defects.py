@@ -38,6 +38,7 @@ _IN_CLEAR = {
     "metadata_server_error": "The answer to /metadata is status 500.",
     "metadata_stu3": "The CapabilityStatement says that it is FHIR 3.0.1.",
     "metadata_xml_only": "The CapabilityStatement comes as XML whatever the request accepts.",
+    "national_core_missing": "The CapabilityStatement names no guide of a country and no profile of one.",
     "ndjson_truncated": "The last line of every exported file is cut off in the middle.",
     "ndjson_wrong_count": "The manifest counts one line more than each file has.",
     "no_cors": "No answer carries CORS headers.",
@@ -94,19 +95,31 @@ class Defect:
 DEFECTS: Mapping[str, Defect] = MappingProxyType(
     {name: Defect(name, sentence, name in _OVER_TLS) for name, sentence in sorted({**_IN_CLEAR, **_OVER_TLS}.items())}
 )
+HEALTHY = "leader"
+"""The persona that has no fault of its own."""
 PERSONAS: Mapping[str, str] = MappingProxyType(
-    {"leader": "A healthy FHIR R4 server with US Core patients, SMART discovery and bulk export."}
+    {
+        "leader": "A healthy FHIR R4 server with US Core patients, SMART discovery and bulk export.",
+        "typical": "The vendor-hosted server of a community hospital: older US Core, SMART launches, no bulk export.",
+        "laggard": "A server left as the vendor copied it: bare types, no SMART discovery, but closed without a token.",
+    }
 )
 
 
-def planted(names: Iterable[str], tls: bool) -> frozenset[str]:
-    """The checked set of defect names. Raises ValueError for an unknown name and for one that needs TLS without it."""
+def planted(names: Iterable[str], tls: bool, persona: str = HEALTHY) -> frozenset[str]:
+    """The checked set of defect names.
+
+    Raises ValueError for an unknown name, for one that needs TLS without it, and for any in a persona that is not
+    healthy, where nobody could tell the defect from what is wrong anyhow.
+    """
     chosen = frozenset([names] if isinstance(names, str) else names)
     for name in sorted(chosen):
         if name not in DEFECTS:
             raise ValueError(_unknown("defect", name, DEFECTS))
         if DEFECTS[name].needs_tls and not tls:
             raise ValueError(f"The defect {name!r} shows only over TLS; start the sandbox with TLS.")
+    if chosen and persona != HEALTHY:
+        raise ValueError(f"Defects are planted only in the persona {HEALTHY}, and this one is {persona}.")
     return chosen
 
 

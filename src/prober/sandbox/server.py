@@ -26,7 +26,8 @@ class Sandbox:
     """A FHIR server on this machine, running between entering and leaving the `with` block.
 
     `latency` and `slow_seconds` (the defect slow_answers) are seconds before each answer; `port` 0 takes a free one.
-    Raises ValueError for an unknown persona or defect, and for a defect that needs `tls`; entering raises OSError
+    Raises ValueError for an unknown persona or defect, for a defect of another persona than `leader`, and for one that
+    needs `tls`; entering raises OSError
     when the address cannot be bound, and ImportError without the packages of the extra prober[sandbox].
     """
 
@@ -42,7 +43,7 @@ class Sandbox:
         slow_seconds: float = 4.0,
     ) -> None:
         self.persona = known_persona(persona)
-        self.defects = planted(defects, tls)
+        self.defects = planted(defects, tls, self.persona)
         self.token = token or token_urlsafe(24)
         self.group_id = GROUP_ID
         self.patient_ids: Sequence[str] = PATIENT_IDS
@@ -119,13 +120,13 @@ class Sandbox:
         return context
 
     def _application(self, listening: socket.socket) -> "Application":
-        from prober.sandbox.app import Application
+        from prober.sandbox.vendors import APPLICATIONS
 
         host = f"[{self._host}]" if ":" in self._host else self._host
         self._origin = f"{'https' if self._tls else 'http'}://{host}:{listening.getsockname()[1]}"
         # A port that is bound but never listens refuses connections, and nobody else can take it meanwhile.
         dead = self._bind(0).getsockname()[1] if "smart_dead_endpoints" in self.defects else None
-        return Application(
+        return APPLICATIONS[self.persona](
             origin=self._origin,
             token=self.token,
             defects=self.defects,

@@ -11,7 +11,7 @@ from prober.sandbox.search import COMMON, PARAMETERS
 
 FHIR_VERSION = "4.0.1"
 _DATE = "2026-03-01T00:00:00Z"
-_BULK = "http://hl7.org/fhir/uv/bulkdata"
+BULK = "http://hl7.org/fhir/uv/bulkdata"
 _OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 _PROFILES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -35,10 +35,10 @@ _EXPORTS = {"Patient": "patient-export", "Group": "group-export"}
 RESOURCE_TYPES = tuple(_PROFILES)
 
 
-def _resource(kind: str, boilerplate: bool) -> Json:
+def _resource(kind: str, boilerplate: bool, profiled: bool) -> Json:
     declared: Json = {"type": kind}
     profiles = [f"{US_CORE}/us-core-{name}" for name in _PROFILES[kind]]
-    if profiles and not boilerplate:
+    if profiles and profiled and not boilerplate:
         declared["supportedProfile"] = profiles
     if not boilerplate:
         declared["interaction"] = [{"code": "read"}, {"code": "search-type"}]
@@ -48,14 +48,15 @@ def _resource(kind: str, boilerplate: bool) -> Json:
         ]
     if kind in _EXPORTS:
         declared["operation"] = [
-            {"name": "export", "definition": f"{_BULK}/OperationDefinition/{_EXPORTS[kind]}"},
+            {"name": "export", "definition": f"{BULK}/OperationDefinition/{_EXPORTS[kind]}"},
         ]
     return declared
 
 
-def _security(addresses: Mapping[str, str], defects: Set[str]) -> Json:
+def security(addresses: Mapping[str, str], defects: Set[str]) -> Json:
+    """What the statement says of OAuth at `addresses` (FHIR R4, capabilitystatement.html, rest.security)."""
     suffix = "-old" if "smart_disagrees" in defects else ""
-    security: Json = {
+    declared: Json = {
         "extension": [
             {
                 "url": _OAUTH_URIS,
@@ -68,9 +69,9 @@ def _security(addresses: Mapping[str, str], defects: Set[str]) -> Json:
         "cors": "no_cors" not in defects,
     }
     if "smart_not_declared" in defects:
-        del security["extension"]
+        del declared["extension"]
     else:
-        security["service"] = [
+        declared["service"] = [
             {
                 "coding": [
                     {
@@ -82,13 +83,14 @@ def _security(addresses: Mapping[str, str], defects: Set[str]) -> Json:
                 "text": "OAuth2 by SMART App Launch.",
             }
         ]
-    security["description"] = "Everything but discovery needs a bearer token."
-    return security
+    declared["description"] = "Everything but discovery needs a bearer token."
+    return declared
 
 
 def capability_statement(base: str, addresses: Mapping[str, str], defects: Set[str]) -> Json:
     """The CapabilityStatement served for `base` (FHIR R4, capabilitystatement.html)."""
     boilerplate = "statement_boilerplate" in defects
+    profiled = "national_core_missing" not in defects
     url = "http://fhir-app-01.corp.internal:8080/fhir" if "internal_implementation_url" in defects else base
     statement: Json = {
         "resourceType": "CapabilityStatement",
@@ -104,7 +106,7 @@ def capability_statement(base: str, addresses: Mapping[str, str], defects: Set[s
         "kind": "instance",
         "instantiates": [
             f"http://hl7.org/fhir/us/core/CapabilityStatement/us-core-server|{US_CORE_VERSION}",
-            f"{_BULK}/CapabilityStatement/bulk-data",
+            f"{BULK}/CapabilityStatement/bulk-data",
         ],
         "software": {"name": "prober sandbox", "version": "1.0.0"},
         "implementation": {"description": "The sandbox that answers at this address", "url": url},
@@ -115,8 +117,8 @@ def capability_statement(base: str, addresses: Mapping[str, str], defects: Set[s
             {
                 "mode": "server",
                 "documentation": "Read and search only; GET and POST searches; bulk export by GET and POST.",
-                "security": _security(addresses, defects),
-                "resource": [_resource(kind, boilerplate) for kind in RESOURCE_TYPES],
+                "security": security(addresses, defects),
+                "resource": [_resource(kind, boilerplate, profiled) for kind in RESOURCE_TYPES],
                 "searchParam": [
                     *({"name": name, "type": parameter.kind} for name, parameter in COMMON.items()),
                     {"name": "_count", "type": "number", "documentation": "The size of a page, at most 100."},
@@ -127,14 +129,17 @@ def capability_statement(base: str, addresses: Mapping[str, str], defects: Set[s
                         "name": "versions",
                         "definition": "http://hl7.org/fhir/OperationDefinition/CapabilityStatement-versions",
                     },
-                    {"name": "export", "definition": f"{_BULK}/OperationDefinition/export"},
+                    {"name": "export", "definition": f"{BULK}/OperationDefinition/export"},
                 ],
             }
         ],
     }
+    if not profiled:
+        statement["instantiates"] = [f"{BULK}/CapabilityStatement/bulk-data"]
+        del statement["implementationGuide"]
     if boilerplate:
         for name in ("instantiates", "implementationGuide", "title", "publisher", "contact"):
-            del statement[name]
+            statement.pop(name, None)
         statement["software"] = {"name": "FHIR Server"}
         del statement["rest"][0]["searchParam"]
     if "statement_unsound" in defects:
