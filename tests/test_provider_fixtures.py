@@ -45,7 +45,8 @@ def pair(level: Interval | None) -> list[int] | None:
 def said(maturity: MaturityScore) -> dict[str, Any]:
     """What prober says, in the form of expected.yaml."""
     label, advice = maturity.label, maturity.next
-    assert label is not None and advice is not None
+    assert label is not None
+    assert advice is not None
     return {
         "label": {
             "name": label.name,
@@ -78,7 +79,7 @@ def said(maturity: MaturityScore) -> dict[str, Any]:
 
 
 def test_there_are_five_and_each_is_explained() -> None:
-    assert NAMES
+    assert len(NAMES) == 5
     for name in NAMES:
         assert (FOLDER / name / "derivation.md").is_file()
 
