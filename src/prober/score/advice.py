@@ -6,7 +6,7 @@ from fractions import Fraction
 from itertools import product
 
 from prober.documents.fitting import rule_of
-from prober.nouns.finding import Finding
+from prober.nouns.finding import EvidenceClass, Finding
 from prober.nouns.model import Attested, Condition, Criterion, Gate, Label, MaturityModel, Requirement, Rule, Workflow
 from prober.nouns.scorecard import (
     ConditionScore,
@@ -22,6 +22,7 @@ from prober.nouns.scorecard import (
 from prober.nouns.sheet import Effort, Sheet
 from prober.score.profile import curl
 from prober.score.scope import ScoredRun
+from prober.score.standing import BEGINS, STEPS
 from prober.score.workflows import level_of, workflow_of
 
 UNITS: Mapping[Effort, int] = {"low": 1, "medium": 2, "high": 4}
@@ -116,6 +117,7 @@ class _Advisor:
         raises, short = self._cheapest(needs)
         steps = [self._step(one) for one in raises if one.parts]
         others = [one for one in (self._other(blocking) for blocking in self.label.blocking) if one is not None]
+        others += self._evidence_steps(wanted, raises)
         why_not = tuple(dict.fromkeys((*stuck, *short)))
         ordered = sorted((*steps, *others), key=lambda one: (-Fraction(one.gain, max(1, one.effort)), one.id))
         return NextSteps(
@@ -348,7 +350,7 @@ class _Advisor:
         """What blocks the label beside levels: a gate, the environment, stale or weak evidence."""
         form = next((one for label in self.model.labels for one in label.conditions if one.id == blocking.id), None)
         levels = form is not None and (form.criteria or form.core or form.block or form.workflows or form.known)
-        if levels or (form is not None and form.core_known):
+        if levels or (form is not None and (form.core_known or form.core_confidence or form.evidence)):
             return None
         parts = [self._gate_part(*self.gates[id_]) for id_ in blocking.lacking if id_ in self.gates]
         parts += [
@@ -362,6 +364,66 @@ class _Advisor:
             effort=sum(UNITS[one.effort] for one in parts) or 1,
             parts=tuple(parts),
         )
+
+    def _evidence_steps(self, conditions: Iterable[Condition], raises: Sequence[Raise]) -> list[Step]:
+        """A step for each condition about the evidence that would fail once the criteria are raised.
+
+        A raise may mend it, and may also break it: what a server shows by itself is E4, and the document that carries
+        the next level may be the provider's own.
+        """
+        raised = {one.score.id: one for one in raises if one.parts}
+        core = [one for one in self._counting() if one.core]
+        found = []
+        for condition in conditions:
+            weak: list[CriterionScore] = []
+            if condition.core_confidence is not None:
+                least = STEPS.index(condition.core_confidence)
+                weak = [one for one in core if self._confidence(one, raised) < least]
+            elif condition.evidence is not None:
+                weak = [one for one in core if self._class(one, raised) not in condition.evidence.classes]
+                resting = sum(one.weight for one in core if one not in weak)
+                if resting >= Fraction(condition.evidence.share) * sum(one.weight for one in core):
+                    weak = []
+            if weak:
+                found.append(self._evidence_step(condition, weak))
+        return found
+
+    def _evidence_step(self, condition: Condition, weak: Sequence[CriterionScore]) -> Step:
+        now = [one.now for one in self.label.blocking if one.id == condition.id]
+        parts = tuple(self._evidence_part(one, condition.text) for one in weak)
+        return Step(
+            id=condition.id,
+            title=condition.text,
+            why=now[0] if now else "The other steps may rest on documents that nobody but the provider signed.",
+            gain=0,
+            effort=sum(UNITS[one.effort] for one in parts),
+            parts=parts,
+        )
+
+    def _class(self, score: CriterionScore, raised: Mapping[str, Raise]) -> EvidenceClass | None:
+        """The weakest class that a criterion rests on once it is raised, by the least that its rules ask."""
+        one = raised.get(score.id)
+        if one is None:
+            return score.evidence_class
+        classes: list[EvidenceClass] = [_least_class(rule) for _, rule in self._at(score, one.level)]
+        return min(classes, default=None)
+
+    def _confidence(self, score: CriterionScore, raised: Mapping[str, Raise]) -> int:
+        """The confidence in a criterion once it is raised, as a place in STEPS."""
+        one = raised.get(score.id)
+        if one is None:
+            return STEPS.index(score.confidence) if score.confidence is not None else len(STEPS)
+        class_ = self._class(score, raised)
+        seen = any(rule.probes() for _, rule in self._at(score, one.level))
+        down = (seen and not all(run.history for run in self.runs)) + (
+            seen and all(run.run.environment in ("sandbox", "reference") for run in self.runs)
+        )
+        return BEGINS[class_ or "E0"] - down
+
+    def _at(self, score: CriterionScore, level: int) -> list[tuple[RequirementScore, Rule]]:
+        here = [line for line in score.requirements if int(line.id.split("/")[1][1]) == level]
+        rules = [(line, self._rule(self.asked[line.id])) for line in here if line.truth != "not_applicable"]
+        return [(line, rule) for line, rule in rules if rule is not None]
 
     def _gate_part(self, score: GateScore, gate: Gate) -> StepPart:
         sheets = [(one, self.sheets[one]) for one in score.findings if one in self.sheets]
@@ -452,6 +514,12 @@ def _effort_of(documents: Sequence[Attested]) -> Effort:
     """A statement or policy is little work, an operational record more, a third party's word the most."""
     weakest = min((one.classes[0] for one in documents), default="E2")
     return "low" if weakest in ("E0", "E1") else "medium" if weakest == "E2" else "high"
+
+
+def _least_class(rule: Rule) -> EvidenceClass:
+    """The weakest class of evidence by which a rule can be true; what prober sees itself is E4."""
+    classes: list[EvidenceClass] = [one.classes[0] for one in rule.documents()]
+    return "E4" if rule.probes() else min(classes, default="E4")
 
 
 def _document_words(one: Attested) -> str:
