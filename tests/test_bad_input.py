@@ -387,7 +387,8 @@ OPTIONS: list[tuple[str, list[str], str]] = [
     (
         "a threshold of level five",
         ["run", "BASE", "--fail-under", "S8.STD.1=L5"],
-        "--fail-under S8.STD.1=L5: say a label, or a criterion, workflow or block and a level, for example S8.STD.1=L2.",
+        "--fail-under S8.STD.1=L5: say a label, or a criterion, workflow or block and a level, "
+        "for example S8.STD.1=L2.",
     ),
     (
         "a threshold in words",
