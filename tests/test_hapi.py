@@ -99,6 +99,7 @@ def test_the_report_speaks_of_a_sandbox_and_gives_no_label(folder: RunFolder) ->
     card: Scorecard = folder.scorecard()
     assert card.environment == "sandbox"
     assert card.maturity is not None
-    assert card.maturity.label is None
+    assert card.maturity.label is not None
+    assert card.maturity.label.shown == "Sandbox: Not rated"
     page = Path(folder.path / "report.html").read_text(encoding="utf-8")
     assert "HIMSS has not proposed, reviewed or endorsed it" in page
