@@ -54,23 +54,38 @@ def prober(desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     return call
 
 
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The recording of the leader on production, judged once; each test works on a copy."""
+    return _run(tmp_path_factory.mktemp("judged") / "run", "leader").path
+
+
 @pytest.fixture
-def recorded(desk: Path) -> Path:
-    """The recording of the leader as a scored run of a provider on production."""
-    folder = _run(desk / "run", "leader")
+def recorded(desk: Path, judged: Path) -> Path:
+    """The same as a run of a provider."""
+    shutil.copytree(judged, desk / "run")
+    folder = RunFolder.open(desk / "run")
     facts = folder.provider().model_copy(update={"organisation": ENTITY, "country": "US", "declared": True})
     folder.write_provider(facts)
     return folder.path
 
 
-def _run(place: Path, recording: str, **changes: str) -> RunFolder:
+def _again(judged: Path, place: Path, **changes: str) -> RunFolder:
+    """The same night, said to have been another one."""
+    shutil.copytree(judged, place)
+    folder = RunFolder.open(place)
+    folder.write_run(folder.run().model_copy(update=changes))
+    return folder
+
+
+def _run(place: Path, recording: str) -> RunFolder:
     shutil.copytree(FIXTURES / recording, place)
     folder = RunFolder.open(place)
     probes = load_probes()
     texts, digests = load_models(None, probes)
     folder.write_models(texts)
     made = {"probes": {id_: one.digest for id_, one in probes.items()}, "models": digests}
-    folder.write_run(folder.run().model_copy(update={"environment": "production", **made, **changes}))
+    folder.write_run(folder.run().model_copy(update={"environment": "production", **made}))
     judge_folder(folder, probes)
     return folder
 
@@ -146,7 +161,12 @@ def test_a_faulty_file_of_attestations_is_told_before_anything_is_sent(desk: Pat
 def test_attestations_beside_the_provider_file_go_into_the_run(desk: Path, prober: Call) -> None:
     with Sandbox() as box:
         _attest(desk, box.base_url)
-        ended = prober("run", "--provider", "provider.yaml", "--depth", "discovery", "--out", "out", "--json")
+        path = desk / "provider.yaml"
+        # A sandbox is asked at its own pace.
+        path.write_text(path.read_text().replace("environment: production", "environment: sandbox"))
+        ended = prober(
+            "run", "--provider", "provider.yaml", "--depth", "discovery", "--pace", "sandbox", "--out", "out", "--json"
+        )
     assert ended.code == 0, ended.err
     (line,) = json.loads(ended.out)["maturity"]["attestations"]
     assert (line["id"], line["state"], line["inspected"]) == ("charter", "counts", None)
@@ -154,9 +174,11 @@ def test_attestations_beside_the_provider_file_go_into_the_run(desk: Path, probe
     assert not list((desk / "out").rglob("charter.txt")), "a document that is not public is copied nowhere"
 
 
-def test_an_earlier_night_is_relied_on_and_only_an_earlier_one(recorded: Path, desk: Path, prober: Call) -> None:
+def test_an_earlier_night_is_relied_on_and_only_an_earlier_one(
+    judged: Path, recorded: Path, desk: Path, prober: Call
+) -> None:
     run = RunFolder(recorded).run()
-    _run(desk / "before", "leader", id="20261122T020000Z-0000beef", started="2026-11-22T02:00:00.000000Z")
+    _again(judged, desk / "before", id="20261122T020000Z-0000beef", started="2026-11-22T02:00:00.000000Z")
     ended = prober("score", recorded, "--history", "before", "--out", "more", "--as-of", AS_OF, "--json")
     assert ended.code == 0, ended.err
     lines = RunFolder(desk / "more").history()
@@ -164,7 +186,7 @@ def test_an_earlier_night_is_relied_on_and_only_an_earlier_one(recorded: Path, d
     assert {one.probe for one in lines} == set(load_probes())
     statement = next(one for one in json.loads(ended.out)["maturity"]["criteria"] if one["id"] == "S8.STD.1")
     assert "It was seen in a single night." not in statement["confidence_because"]
-    later = _run(desk / "later", "leader", id="20261125T020000Z-0000beef", started="2026-11-25T02:00:00.000000Z")
+    later = _again(judged, desk / "later", id="20261125T020000Z-0000beef", started="2026-11-25T02:00:00.000000Z")
     ended = prober("score", recorded, "--history", later.path, "--out", "wrong")
     assert ended.code == 2
     assert f"did not begin before {recorded}" in ended.err

@@ -95,7 +95,7 @@ def test_the_job_was_deleted(folder: RunFolder) -> None:
     assert [one.method for one in folder.exchanges().values() if one.method == "DELETE"]
 
 
-def test_the_report_speaks_of_a_sandbox_and_gives_no_label(folder: RunFolder) -> None:
+def test_the_report_speaks_of_a_sandbox_and_rates_nothing(folder: RunFolder) -> None:
     card: Scorecard = folder.scorecard()
     assert card.environment == "sandbox"
     assert card.maturity is not None
