@@ -8,7 +8,7 @@ from prober.nouns.model import CapabilityProfile, MaturityModel, Model
 from prober.nouns.scorecard import CriterionScore, FindingLine, Gap, MaturityScore, Scorecard, SwapLine
 from prober.nouns.sheet import Sheet
 from prober.score.advice import advise
-from prober.score.blocks import Sums, add_up, coverage
+from prober.score.blocks import Sums, add_up
 from prober.score.documents import lines as lines_of_documents
 from prober.score.gates import look_at
 from prober.score.labels import Facts, label_of
@@ -134,7 +134,7 @@ def _maturity(
         label=label_of(model, facts(judged, totals.workflows), all_apply),
         points=totals.points,
         points_equal_blocks=totals.equal,
-        coverage=coverage(judged),
+        coverage=totals.coverage,
         blocks=totals.blocks,
         workflows=totals.workflows,
         criteria=criteria,

@@ -34,6 +34,7 @@ class Totals:
     equal: Interval | None
     blocks: tuple[BlockScore, ...]
     workflows: tuple[WorkflowScore, ...]
+    coverage: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Sum:
     line: BlockScore
     points: Points | None
     workflows: tuple[WorkflowScore, ...]
+    known: Mapping[Knowledge, int]
 
 
 class Sums:
@@ -81,6 +83,7 @@ def add_up(blocks: Sequence[Block], judged: Sequence[Judged], rolls: Sequence[Wo
         equal.rounded() if equal else None,
         tuple(one.line for _, one in found),
         tuple(workflow for _, one in found for workflow in one.workflows),
+        coverage(one for _, one in found),
     )
 
 
@@ -92,7 +95,7 @@ def _sum(block: Block, inside: Sequence[Judged], rolls: Sequence[Workflow]) -> S
         rolled = _workflows(inside, {one.id: one for one in rolls})
         weighty = {workflows.workflow_of(one.criterion.id) for one in counting if one.criterion.weight}
         points = mean((1, one.level) for one in rolled if one.level and one.id in weighty)
-    return Sum(_block(block, inside, counting, points), points, rolled)
+    return Sum(_block(block, inside, counting, points), points, rolled, known_in(inside))
 
 
 def counts(judged: Judged) -> bool:
@@ -111,12 +114,21 @@ def mean(weighed: Iterable[tuple[int, Interval]]) -> Points | None:
     return Points(Fraction(PER_LEVEL * low, weight), Fraction(PER_LEVEL * high, weight))
 
 
-def coverage(judged: Sequence[Judged]) -> dict[str, int]:
-    """Percent of the weight that counts, by how each criterion's level is known; sums to 100 by largest remainders."""
-    shares: dict[Knowledge, int] = dict.fromkeys(KINDS, 0)
+def known_in(judged: Iterable[Judged]) -> dict[Knowledge, int]:
+    """The weight that counts, by how each criterion's level is known."""
+    weights: dict[Knowledge, int] = dict.fromkeys(KINDS, 0)
     for one in judged:
         if counts(one):
-            shares[one.score.knowledge] += one.criterion.weight
+            weights[one.score.knowledge] += one.criterion.weight
+    return weights
+
+
+def coverage(sums: Iterable[Sum]) -> dict[str, int]:
+    """Percent of the weight that counts, by how it is known; sums to 100 by largest remainders."""
+    shares: dict[Knowledge, int] = dict.fromkeys(KINDS, 0)
+    for one in sums:
+        for kind, weight in one.known.items():
+            shares[kind] += weight
     if not any(shares.values()):
         shares["unknown"] = 1
     return {str(kind): percent for kind, percent in hundredths(shares).items()}

@@ -48,6 +48,13 @@ class Facts:
         return [one for one in self.criteria.values() if not one.extension and not one.precondition]
 
     @cached_property
+    def known_weight(self) -> tuple[int, int, tuple[str, ...]]:
+        """The weight that is known, all weight that counts, and the criteria that are not known."""
+        lacking = [one for one in self.counting if one.knowledge not in ("probed", "attested")]
+        total = sum(one.weight for one in self.counting)
+        return total - sum(one.weight for one in lacking), total, tuple(one.id for one in lacking)
+
+    @cached_property
     def core(self) -> list[CriterionScore]:
         """Those of them that are core."""
         return [one for one in self.counting if one.core]
@@ -171,11 +178,8 @@ def _condition(condition: Condition, label: Label, one: Held) -> ConditionScore:
 
 
 def _known(wanted: Fraction, facts: Facts) -> Held:
-    counting = facts.counting
-    total = sum(one.weight for one in counting)
-    known = sum(one.weight for one in counting if one.knowledge in ("probed", "attested"))
-    lacking = tuple(one.id for one in counting if one.knowledge not in ("probed", "attested"))
-    holds = total > 0 and Fraction(known, total) >= wanted
+    known, total, lacking = facts.known_weight
+    holds = total > 0 and known * wanted.denominator >= wanted.numerator * total
     return Held(holds, total > 0, f"{known} of {total} of the weight is known.", () if holds else lacking)
 
 

@@ -93,6 +93,10 @@ class Ladders:
         self.swap_lines: dict[tuple[str, ...], tuple[SwapLine, ...]] = {}
         self.sorted_probes = {criterion: tuple(sorted(probes)) for criterion, probes in self.probes_of.items()}
         self.conditional = tuple(at for at, one in enumerate(model.criteria) if one.applies_if or one.applies_from)
+        named = {fact for one in model.criteria for fact in (*one.applies_if, *one.applies_from)}
+        self.facts = (*sorted(named), "country")
+        self.reasons: dict[tuple[str, ...], tuple[str | None, ...]] = {}
+        """Why criteria do not apply, by the facts of a provider that decide it."""
         self.still: dict[tuple[str | None, ...], tuple[Judged | None, ...]] = {}
         """By the reasons why criteria do not apply: the criteria that no run could change, the others left out."""
         self.gates: dict[tuple[object, ...], GateScore] = {}
@@ -129,8 +133,15 @@ def judge_all(model: MaturityModel, looks: Sequence[Look], ladders: Ladders) -> 
     """
     if len(looks) != 1 or looks[0].run.attestations or looks[0].run.history:
         return tuple(judge(criterion, looks, ladders) for criterion in model.criteria)
-    facts = [looks[0].run.facts]
-    reasons = tuple(not_applicable_because(model.criteria[at], facts) for at in ladders.conditional)
+    facts = looks[0].run.facts
+    # The same facts are those of most servers of a fleet: nobody said anything about them.
+    key = (*tuple(repr(getattr(facts, name, None)) for name in ladders.facts), repr(facts.public_sources))
+    reasons = ladders.reasons.get(key)
+    if reasons is None:
+        reasons = tuple(not_applicable_because(model.criteria[at], [facts]) for at in ladders.conditional)
+        if len(ladders.reasons) >= MOST_KNOWN:
+            ladders.reasons.clear()
+        ladders.reasons[key] = reasons
     if reasons not in ladders.still:
         if len(ladders.still) >= MOST_KNOWN:
             ladders.still.clear()

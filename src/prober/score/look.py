@@ -100,10 +100,18 @@ class Look:
 
     def age(self, probe: str) -> Age | None:
         """The age of a finding; None where there is none, or the book has no row for what prober sees."""
+        if self._everywhere is not None:
+            return self._everywhere
         if probe not in self._ages:
             finding, row = self.run.by_probe.get(probe), self.book.row(SEEN)
             self._ages[probe] = None if finding is None or row is None else self._aged(finding, row)
         return self._ages[probe]
+
+    @cached_property
+    def _everywhere(self) -> Age | None:
+        """The age of all that was seen, where the run fell on one day and the book has a row for it."""
+        row, day = self.book.row(SEEN), self.run.one_day
+        return age_of(date.fromisoformat(day), row, self.today) if row is not None and day is not None else None
 
     def said(self, probe: str) -> tuple[object, ...]:
         """All of a finding that a rule looks at, and its age."""
@@ -147,7 +155,7 @@ class Look:
         return found
 
     def _aged(self, finding: Finding, row: FreshnessRow) -> Age | None:
-        day = self.run.one_day or self.run.seen_on(finding)[:10]
+        day = self.run.seen_on(finding)[:10]
         if day not in self._ages_of_days:
             self._ages_of_days[day] = age_of(date.fromisoformat(day), row, self.today)
         return self._ages_of_days[day]

@@ -53,9 +53,11 @@ def profile(
     for family in model.families:
         things = [thing for run in runs for probe in family.probes for thing in asked_of(run, probe)]
         everything.extend(things)
-        families.append(FamilyScore(id=family.id, title=family.title, counts=counted(things), probes=family.probes))
+        families.append(
+            FamilyScore.trusted(id=family.id, title=family.title, counts=counted(things), probes=family.probes)
+        )
     counts = counted(everything)
-    return ProfileScore(
+    return ProfileScore.trusted(
         model=model.id,
         version=model.version,
         headline=headline(counts),
@@ -92,7 +94,7 @@ def asked_of(run: ScoredRun, probe: str) -> tuple[Thing, ...]:
 def counted(things: Iterable[Thing]) -> Counts:
     """How many of each fate. What had no permit, and what the sample left out, is not part of what was asked."""
     fates = Counter(one.fate for one in things)
-    return Counts(
+    return Counts.trusted(
         asked=fates["shown"] + fates["refuted"] + fates["untested"],
         shown=fates["shown"],
         refuted=fates["refuted"],
@@ -113,7 +115,7 @@ def gap(runs: Sequence[ScoredRun]) -> Gap:
         for subject, cell in claims
         if cell.declared and cell.result == "refuted"
     }
-    return Gap(
+    return Gap.trusted(
         declared=results.total(),
         tested=results["shown"] + results["refuted"],
         refuted=results["refuted"],
