@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -41,11 +42,11 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def attest(desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
-    """Runs `prober attest` in this process, in that folder."""
+def prober(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Runs a command in this process, in the folder in which the test stands."""
 
     def call(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["prober", "attest", *(str(one) for one in arguments)])
+        monkeypatch.setattr(sys, "argv", ["prober", *(str(one) for one in arguments)])
         with pytest.raises(SystemExit) as ended:
             cli.main()
         out, err = capsys.readouterr()
@@ -53,3 +54,9 @@ def attest(desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
         return Ended(ended.value.code, out, err)
 
     return call
+
+
+@pytest.fixture
+def attest(desk: Path, prober: Callable[..., Ended]) -> Callable[..., Ended]:
+    """Runs `prober attest` in that folder."""
+    return partial(prober, "attest")

@@ -3,15 +3,13 @@
 import hashlib
 import json
 import shutil
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from prober import cli
 from prober.archive import RunFolder
 from prober.library import load_probes
 from prober.pipeline import judge_folder, load_models
@@ -22,14 +20,7 @@ ENTITY = "Example Hospital"
 AS_OF = "2026-11-24T00:00:00Z"
 
 
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Ended]
+Call = Callable[..., Any]
 
 
 @pytest.fixture
@@ -37,21 +28,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "desk"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return folder
-
-
-@pytest.fixture
-def prober(desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    def call(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["prober", *(str(one) for one in arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return Ended(ended.value.code, out, err)
-
-    return call
 
 
 @pytest.fixture(scope="module")

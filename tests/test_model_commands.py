@@ -5,9 +5,9 @@
 
 import re
 import shutil
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from prober import cli
 from prober.archive import RunFolder
 from prober.documents.shapes import GIVEN, from_shape
 from prober.handwriting import parse
@@ -106,34 +105,16 @@ SINGLE_CHANGES = read_changes()
 EVERY_CHANGE = pytest.mark.parametrize("single", SINGLE_CHANGES.values(), ids=SINGLE_CHANGES)
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Ended]
+Call = Callable[..., Any]
 
 
 @pytest.fixture
-def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prober: Call) -> Call:
+    """Runs `prober model` in an empty folder."""
     folder = tmp_path / "desk"
     folder.mkdir()
     monkeypatch.chdir(folder)
-
-    def called(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["prober", "model", *(str(one) for one in arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        code = ended.value.code
-        assert isinstance(code, int)
-        return Ended(code, out, err)
-
-    return called
+    return partial(prober, "model")
 
 
 @pytest.fixture(scope="module")
