@@ -1,16 +1,24 @@
 """The providers of fixtures/providers: what prober says of each equals what was worked out by hand beside it."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from prober.library import load_model, load_probes, shipped_models
-from prober.nouns.model import MaturityModel
-from prober.nouns.scorecard import Interval, MaturityScore
+from prober.attest.reading import read_attestations
+from prober.documents.fitting import kinds_for, rule_of
+from prober.library import load_model, load_probes, load_provider, shipped_models
+from prober.nouns.attestation import Attestation
+from prober.nouns.finding import Outcome
+from prober.nouns.history import HistoryLine
+from prober.nouns.model import Attested, MaturityModel, Rule
+from prober.nouns.scorecard import Interval, MaturityScore, Step
 from prober.rulebooks.corpus import Recorded, load_corpus
-from prober.score import advised
+from prober.score import ScoredRun, advised, score
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "fixtures" / "providers"
@@ -91,3 +99,165 @@ def test_equals_what_was_worked_out_by_hand(name: str, providers: dict[str, Reco
     assert here.keys() == expected.keys()
     for field, value in expected.items():
         assert here[field] == value, field
+
+
+PLANTED = {
+    "contradictions": (
+        "a document of another legal entity does not count.",
+        "test-suite-elsewhere is about a FHIR base that the provider file does not list; correct it, or add it there.",
+        "for the same days; keep one.",
+    )
+}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if (FOLDER / name / "attestations.yaml").is_file()])
+def test_its_attestations_have_no_fault_but_the_planted(
+    name: str, providers: dict[str, Recorded], book: MaturityModel
+) -> None:
+    today = date.fromisoformat(providers[name].as_of[:10])
+    provider = load_provider(FOLDER / name / "provider.yaml")
+    reading = read_attestations(FOLDER / name / "attestations.yaml", book, provider, today=today)
+    planted = PLANTED.get(name, ())
+    assert len(reading.faults) == len(planted)
+    for words in planted:
+        assert sum(words in str(fault) for fault in reading.faults) == 1
+
+
+# Show that the steps do what they promise: they are taken, and the provider is scored again.
+
+
+class Taking:
+    """Steps taken on one run: the least evidence that each part asks for, and nothing else."""
+
+    def __init__(self, run: ScoredRun, book: MaturityModel) -> None:
+        self.run = run
+        self.day = run.run.started[:10]
+        self.rules = {
+            asked.id: (criterion, rule_of(asked, run.facts.country))
+            for criterion in book.criteria
+            for level in criterion.levels.values()
+            for asked in level
+        }
+        self.gates = {one.id: one for one in book.gates}
+        self.count = 0
+
+    def take(self, steps: Iterable[Step]) -> ScoredRun:
+        for step in steps:
+            for part in step.parts:
+                if part.requirement in self.gates:
+                    self._gate(part.requirement, part.findings)
+                elif part.requirement in self.rules:
+                    self.raise_(part.requirement)
+                else:
+                    self._surer(part.requirement)
+        return self.run
+
+    def raise_(self, requirement: str, class_: str | None = None) -> None:
+        rule = self.rules[requirement][1]
+        assert rule is not None
+        kept = [
+            one.model_copy(update={"requirements": tuple(id_ for id_ in one.requirements if id_ != requirement)})
+            for one in self.run.attestations
+        ]
+        self.run = replace(self.run, attestations=tuple(one for one in kept if one.requirements))
+        self._satisfy(requirement, rule, class_)
+
+    def _satisfy(self, requirement: str, rule: Rule, class_: str | None) -> None:
+        if rule.is_ is not None:
+            self._turn(rule.is_.probe, rule.is_.outcome)
+        elif rule.attested is not None:
+            self._attest(requirement, rule.attested, class_)
+        else:
+            seen = [one for one in rule.any or () if one.is_ is not None]
+            for one in rule.all or (seen or list(rule.any or ()))[:1]:
+                self._satisfy(requirement, one, class_)
+
+    def _turn(self, probe: str, outcome: Outcome) -> None:
+        def turned(finding: Any) -> Any:
+            verdict = finding.verdict.model_copy(update={"outcome": outcome, "reason": None})
+            return finding.model_copy(update={"verdict": verdict}) if finding.source.probe == probe else finding
+
+        assert probe in {one.source.probe for one in self.run.findings}
+        self.run = replace(self.run, findings=tuple(map(turned, self.run.findings)))
+
+    def _attest(self, requirement: str, asks: Attested, class_: str | None, answer: str = "yes") -> None:
+        self.count += 1
+        criterion = self.rules[requirement][0] if requirement in self.rules else None
+        kind = kinds_for(criterion, [asks])[0] if criterion is not None else "assessment"
+        document = Attestation.model_validate(
+            {
+                "id": f"step-{self.count}",
+                "requirements": [requirement],
+                "claim": "It is so",
+                "answer": answer,
+                "kind": kind,
+                "class": class_ or next(one for one in asks.classes if one != "E0"),
+                "issuer": "Whoever acts",
+                "signer_role": "chair",
+                "issued": self.day,
+                "period": {"start": self.day, "end": self.day},
+                "valid_until": "2030-01-01" if kind == "certificate" else None,
+                "entity": self.run.facts.organisation,
+                "values": {bound.rsplit("_at_", 1)[0]: limit for bound, limit in asks.values.items()},
+                "document": {"title": "A document", "sha256": f"{self.count:064x}", "third_party": "Another party"},
+            }
+        )
+        self.run = replace(self.run, attestations=(*self.run.attestations, document))
+
+    def _gate(self, gate: str, probes: Sequence[str]) -> None:
+        """An untested gate is tested and holds; one that fired is repaired, and seen to hold in three clean runs."""
+        rule = self.gates[gate].met_by
+        assert rule is not None
+        for probe in probes:
+            self._turn(probe, "present")
+            self._nights(probe, "present", (2, 1))
+        if not probes:
+            self._attest(gate, rule.documents()[0], None, answer="no")
+
+    def _surer(self, criterion: str) -> None:
+        """Another night, and a third party's word for what no probe sees."""
+        for requirement, (owner, rule) in self.rules.items():
+            if owner.id == criterion and rule is not None:
+                for probe in rule.probes():
+                    outcome = next(one.verdict.outcome for one in self.run.findings if one.source.probe == probe)
+                    self._nights(probe, outcome, (24,))
+                if not rule.probes() and any(requirement in one.requirements for one in self.run.attestations):
+                    self.raise_(requirement, "E3")
+
+    def _nights(self, probe: str, outcome: Outcome, hours_before: Sequence[int]) -> None:
+        now = datetime.fromisoformat(self.run.run.started)
+        lines = tuple(
+            HistoryLine(
+                run=f"earlier-{hours}",
+                subject=self.run.run.subject,
+                environment=self.run.run.environment,
+                time=(now - timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+                digest="0" * 64,
+                probe=probe,
+                outcome=outcome,
+            )
+            for hours in hours_before
+        )
+        self.run = replace(self.run, history=(*self.run.history, *lines))
+
+
+def label_after(run: ScoredRun, book: MaturityModel, steps: Iterable[Step], as_of: str) -> str:
+    taken = Taking(run, book).take(steps)
+    maturity = score([taken], [book], SHEETS, as_of=as_of).maturity
+    assert maturity is not None
+    assert maturity.label is not None
+    return maturity.label.name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_taking_the_steps_reaches_what_was_promised_and_none_is_idle(
+    name: str, providers: dict[str, Recorded], book: MaturityModel
+) -> None:
+    provider = providers[name]
+    run, advice = provider.scored_run(), scored(provider, book).next
+    assert advice is not None
+    assert advice.reachable
+    assert label_after(run, book, advice.steps, provider.as_of) == advice.target
+    for idle in advice.steps:
+        others = [one for one in advice.steps if one != idle]
+        assert label_after(run, book, others, provider.as_of) != advice.target, idle.id
