@@ -20,11 +20,13 @@ from prober.nouns.scorecard import (
     StepPart,
 )
 from prober.nouns.sheet import Effort, Sheet
+from prober.score.gates import CLEARS
 from prober.score.profile import curl
 from prober.score.scope import ScoredRun
 from prober.score.standing import BEGINS, STEPS
 from prober.score.workflows import level_of, workflow_of
 
+_CLEARS = f"The gate is open again after {CLEARS} runs in a row in which it does not fire."
 UNITS: Mapping[Effort, int] = {"low": 1, "medium": 2, "high": 4}
 TOP = 4
 
@@ -150,6 +152,8 @@ class _Advisor:
                 self._at_least(needs, stuck, ids, one.block.level)
             elif one.core_known:
                 self._at_least(needs, stuck, [score.id for score in core], 1)
+            elif one.core_confidence is not None:
+                self._at_least(needs, stuck, [score.id for score in core if score.confidence is None], 1)
             elif one.criteria is not None or one.core is not None or one.workflows is not None or one.known is not None:
                 needs.sums.append((one, self._sum_needed(one)))
         return needs, stuck
@@ -369,24 +373,36 @@ class _Advisor:
         """A step for each condition about the evidence that would fail once the criteria are raised.
 
         A raise may mend it, and may also break it: what a server shows by itself is E4, and the document that carries
-        the next level may be the provider's own.
+        the next level may be the provider's own. Evidence of a third party also mends the confidence in it.
         """
         raised = {one.score.id: one for one in raises if one.parts}
-        core = [one for one in self._counting() if one.core]
+        mended: set[str] = set()
         found = []
-        for condition in conditions:
-            weak: list[CriterionScore] = []
-            if condition.core_confidence is not None:
-                least = STEPS.index(condition.core_confidence)
-                weak = [one for one in core if self._confidence(one, raised) < least]
-            elif condition.evidence is not None:
-                weak = [one for one in core if self._class(one, raised) not in condition.evidence.classes]
-                resting = sum(one.weight for one in core if one not in weak)
-                if resting >= Fraction(condition.evidence.share) * sum(one.weight for one in core):
-                    weak = []
+        for condition in sorted(conditions, key=lambda one: one.evidence is None):
+            weak = self._weak(condition, raised, mended)
             if weak:
                 found.append(self._evidence_step(condition, weak))
+            if condition.evidence is not None:
+                mended.update(one.id for one in weak)
         return found
+
+    def _weak(self, condition: Condition, raised: Mapping[str, Raise], mended: set[str]) -> list[CriterionScore]:
+        """The core criteria whose evidence has to become better: all of low confidence, or the fewest for a share."""
+        core = [one for one in self._counting() if one.core]
+        if condition.core_confidence is not None:
+            least = STEPS.index(condition.core_confidence)
+            return [one for one in core if self._confidence(one, raised, mended) < least]
+        if condition.evidence is None:
+            return []
+        weak = [one for one in core if self._class(one, raised) not in condition.evidence.classes]
+        resting = sum(one.weight for one in core if one not in weak)
+        needed = Fraction(condition.evidence.share) * sum(one.weight for one in core)
+        chosen: list[CriterionScore] = []
+        for one in sorted(weak, key=lambda one: (self._class(one, raised) is None, -one.weight, one.id)):
+            if resting < needed:
+                chosen.append(one)
+                resting += one.weight
+        return sorted(chosen, key=core.index)
 
     def _evidence_step(self, condition: Condition, weak: Sequence[CriterionScore]) -> Step:
         now = [one.now for one in self.label.blocking if one.id == condition.id]
@@ -408,13 +424,13 @@ class _Advisor:
         classes: list[EvidenceClass] = [_least_class(rule) for _, rule in self._at(score, one.level)]
         return min(classes, default=None)
 
-    def _confidence(self, score: CriterionScore, raised: Mapping[str, Raise]) -> int:
-        """The confidence in a criterion once it is raised, as a place in STEPS."""
+    def _confidence(self, score: CriterionScore, raised: Mapping[str, Raise], mended: set[str]) -> int:
+        """The confidence in a criterion once it is raised and its evidence mended, as a place in STEPS."""
         one = raised.get(score.id)
-        if one is None:
+        if one is None and score.id not in mended:
             return STEPS.index(score.confidence) if score.confidence is not None else len(STEPS)
-        class_ = self._class(score, raised)
-        seen = any(rule.probes() for _, rule in self._at(score, one.level))
+        class_ = "E3" if score.id in mended else self._class(score, raised)
+        seen = any(rule.probes() for _, rule in self._at(score, one.level if one is not None else _low(score)))
         down = (seen and not all(run.history for run in self.runs)) + (
             seen and all(run.run.environment in ("sandbox", "reference") for run in self.runs)
         )
@@ -441,7 +457,7 @@ class _Advisor:
             missing=" ".join(_document_words(one) for one in documents) or gate.title,
             who_acts=acting[0] if acting else "provider",
             effort="low" if untested and sheets else max(efforts, key=lambda one: UNITS[one], default="high"),
-            fix=" ".join(texts) if texts and not untested else "Have it tested.",
+            fix=" ".join((*texts, _CLEARS)) if texts and not untested else "Have it tested.",
             citation="This project's own rule: a gate holds a label down and changes no level.",
             findings=score.findings,
             curl=self._curl(score.findings[0]) if score.findings else None,

@@ -71,11 +71,14 @@ def standing_of(
 
 
 def _knowledge(low: int, here: Sequence[tuple[Leaf, ...]]) -> Knowledge:
-    """A declaration, or a bare claim, is what a level 1 may rest on; it is not counted as known."""
-    leaves = [leaf for group in here for leaf in group]
-    if low == 1 and all(leaf.basis == "declared" or leaf.class_ == "E0" for leaf in leaves):
+    """A declaration, or a bare claim, is what a level 1 may rest on; it is not counted as known, and what is known
+    beside it is so by what remains."""
+    if low == 1:
+        here = [tuple(leaf for leaf in group if leaf.basis != "declared" and leaf.class_ != "E0") for group in here]
+    remaining = [group for group in here if group]
+    if low == 1 and not remaining:
         return "declared_only"
-    only_documents = [all(leaf.basis == "attested" for leaf in group) for group in here]
+    only_documents = [all(leaf.basis == "attested" for leaf in group) for group in remaining]
     return "attested" if any(only_documents) else "probed"
 
 
