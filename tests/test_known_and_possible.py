@@ -1,4 +1,4 @@
-"""The examples by which the levels were agreed, on the rule book that ships; and what a label could still become."""
+"""By what a level is known and what it could still become, on the rule book that ships."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from prober.nouns.finding import Finding, Outcome, Reason
 from prober.nouns.model import MaturityModel
 from prober.nouns.provider import ProviderFacts
 from prober.nouns.run import AuthorizationNote, Plan, Run, Tool
-from prober.nouns.scorecard import CriterionScore, GateScore, MaturityScore
+from prober.nouns.scorecard import CriterionScore, MaturityScore
 from prober.score import ScoredRun, score
 
 BASE = "https://fhir.hospital.example/r4"
@@ -100,44 +100,22 @@ def one(maturity: MaturityScore, id_: str) -> CriterionScore:
     return next(each for each in maturity.criteria if each.id == id_)
 
 
-def gate(maturity: MaturityScore, id_: str) -> GateScore:
-    return next(each for each in maturity.gates if each.id == id_)
-
-
 def ends(criterion: CriterionScore) -> tuple[int, int]:
     assert criterion.level is not None
     return criterion.level.low, criterion.level.high
 
 
-class TestBulkExport:
-    """STD.5: a declared Group export."""
-
-    def test_without_a_credential_it_is_level_one_and_unknown_above(self, book: MaturityModel) -> None:
-        job = tuple(found(probe, "unknown", "needs_credentials") for probe in (*JOB, "bulk_job_deleted"))
-        export = one(scored(book, (found("bulk_export_declared", "present"), *job)), "S8.STD.5")
-        assert (export.state, ends(export)) == ("L1+?", (1, 4))
-        kick_off = next(line for line in export.requirements if line.id == "S8.STD.5/L2/kick_off")
-        assert (kick_off.truth, kick_off.reasons) == ("unknown", ("needs_credentials",))
-
-    def test_a_working_job_whose_delete_fails_is_level_two(self, book: MaturityModel) -> None:
-        job = tuple(found(probe, outcome) for probe, outcome in JOB.items())
-        seen = (found("bulk_export_declared", "present"), *job, found("bulk_job_deleted", "absent"))
-        export = one(scored(book, seen), "S8.STD.5")
-        assert (export.state, ends(export)) == ("L2", (2, 2))
-        deleted = next(line for line in export.requirements if line.id == "S8.STD.5/L3/deleted")
-        assert (deleted.truth, deleted.findings) == ("false", ("bulk_job_deleted",))
-
-    def test_a_job_log_speaks_where_nothing_was_to_be_seen_and_for_no_more(self, book: MaturityModel) -> None:
-        counts = {"bulk_jobs_accepted": "3", "bulk_jobs_finished": "3", "bulk_lines": "90", "bulk_lines_unparsed": "0"}
-        names = [f"S8.STD.5/L2/{name}" for name in ("kick_off", "finishes", "parses")]
-        log = document("job-log", names, values=counts)
-        declared = found("bulk_export_declared", "present")
-        unseen = tuple(found(probe, "unknown", "needs_credentials") for probe in JOB)
-        export = one(scored(book, (declared, *unseen), (log,)), "S8.STD.5")
-        assert (export.state, export.conflict) == ("L2+?", False)
-        refuted = tuple(found(probe, "absent" if probe == "bulk_files_sound" else JOB[probe]) for probe in JOB)
-        export = one(scored(book, (declared, *refuted), (log,)), "S8.STD.5")
-        assert (export.state, export.conflict) == ("L1", True)
+def test_a_job_log_speaks_where_nothing_was_to_be_seen_and_for_no_more(book: MaturityModel) -> None:
+    counts = {"bulk_jobs_accepted": "3", "bulk_jobs_finished": "3", "bulk_lines": "90", "bulk_lines_unparsed": "0"}
+    names = [f"S8.STD.5/L2/{name}" for name in ("kick_off", "finishes", "parses")]
+    log = document("job-log", names, values=counts)
+    declared = found("bulk_export_declared", "present")
+    unseen = tuple(found(probe, "unknown", "needs_credentials") for probe in JOB)
+    export = one(scored(book, (declared, *unseen), (log,)), "S8.STD.5")
+    assert (export.state, export.conflict) == ("L2+?", False)
+    refuted = tuple(found(probe, "absent" if probe == "bulk_files_sound" else JOB[probe]) for probe in JOB)
+    export = one(scored(book, (declared, *refuted), (log,)), "S8.STD.5")
+    assert (export.state, export.conflict) == ("L1", True)
 
 
 class TestPriorAuthorization:
@@ -151,11 +129,6 @@ class TestPriorAuthorization:
         names = [f"S8.WF.PA.3/{name}" for name in ("L1/declared", "L2/first", "L3/share")]
         return (document("statement", names, shape=shape, issued=end, period={"start": end, "end": end}),)
 
-    def test_of_the_last_quarter_it_is_level_two(self, book: MaturityModel) -> None:
-        submission = one(scored(book, attested=self.statement("2026-09-30")), "S8.WF.PA.3")
-        assert (submission.state, ends(submission)) == ("L2", (2, 2))
-        assert (submission.evidence_class, submission.freshness) == ("E3", "fresh")
-
     @pytest.mark.parametrize(("end", "state"), [("2025-11-23", "L2"), ("2025-11-22", "?")])
     def test_past_three_hundred_and_sixty_five_days_it_is_unknown(
         self, book: MaturityModel, end: str, state: str
@@ -165,49 +138,6 @@ class TestPriorAuthorization:
         if state == "?":
             assert ends(submission) == (0, 4)
             assert {line.reasons for line in submission.requirements if line.id.endswith("L2/first")} == {("expired",)}
-
-
-class TestDailyTransactions:
-    """TRN.6: what the yearly figures say about transactions a day."""
-
-    def figures(self, shape: dict[str, Any], *more: str) -> tuple[Attestation, ...]:
-        names = [f"S8.TRN.6/{name}" for name in ("L1/internal", "L2/public", "L2/period", "L3/twelve_months", *more)]
-        year = {"start": "2025-01-01", "end": "2025-12-31"}
-        return (
-            document(
-                "figures", names, kind="metrics", period=year, issued="2026-01-15", shape={"form": "metrics", **shape}
-            ),
-        )
-
-    def test_a_yearly_total_alone_is_level_one(self, book: MaturityModel) -> None:
-        daily = one(scored(book, attested=self.figures({"connected_systems": 60})), "S8.TRN.6")
-        assert (daily.state, ends(daily)) == ("L1", (1, 1))
-
-    def test_twelve_months_without_a_definition_are_level_two(self, book: MaturityModel) -> None:
-        months = [{"month": f"2025-{month:02d}", "avg": 900} for month in range(1, 13)]
-        daily = one(scored(book, attested=self.figures({"daily_transactions": months}, "L3/definition")), "S8.TRN.6")
-        assert (daily.state, ends(daily)) == ("L2", (2, 2))
-        defined = next(line for line in daily.requirements if line.id == "S8.TRN.6/L3/definition")
-        assert defined.truth == "false"
-
-
-def test_holding_immunizations_is_not_reporting_them(book: MaturityModel) -> None:
-    holds = document("immunizations", ["S8.BASE.7/L2/holds"], kind="result")
-    seen = (found("us_core_declared", "present"),)
-    doses = one(scored(book, seen, (holds,)), "S8.BASE.7")
-    assert (doses.state, ends(doses)) == ("L1+?", (1, 4))
-    facets = {facet.id: facet for facet in doses.facets}
-    assert facets["holds"].level.low == 2
-    assert (facets["reports"].level.low, facets["reports"].level.high) == (1, 4)
-
-
-@pytest.mark.parametrize(
-    ("environment", "state"), [("sandbox", "would_apply"), ("production", "suspected"), ("undeclared", "would_apply")]
-)
-def test_open_patient_data_are_a_gate_on_production_only(book: MaturityModel, environment: str, state: str) -> None:
-    open_ = scored(book, (found("patient_data_protected", "absent"),), environment=environment)
-    assert gate(open_, "S8.GATE.3").state == state
-    assert gate(scored(book, (found("patient_data_protected", "present"),)), "S8.GATE.3").state == "clean"
 
 
 @pytest.mark.parametrize("outcome", ["present", "absent", "unknown"])
