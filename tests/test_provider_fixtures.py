@@ -169,7 +169,7 @@ class Taking:
 
     def _satisfy(self, requirement: str, rule: Rule, class_: str | None) -> None:
         if rule.is_ is not None:
-            self._turn(rule.is_.probe, rule.is_.outcome)
+            self.turn(rule.is_.probe, rule.is_.outcome)
         elif rule.attested is not None:
             self._attest(requirement, rule.attested, class_)
         else:
@@ -177,7 +177,7 @@ class Taking:
             for one in rule.all or (seen or list(rule.any or ()))[:1]:
                 self._satisfy(requirement, one, class_)
 
-    def _turn(self, probe: str, outcome: Outcome) -> None:
+    def turn(self, probe: str, outcome: Outcome) -> None:
         def turned(finding: Any) -> Any:
             verdict = finding.verdict.model_copy(update={"outcome": outcome, "reason": None})
             return finding.model_copy(update={"verdict": verdict}) if finding.source.probe == probe else finding
@@ -214,7 +214,7 @@ class Taking:
         rule = self.gates[gate].met_by
         assert rule is not None
         for probe in probes:
-            self._turn(probe, "present")
+            self.turn(probe, "present")
             self._nights(probe, "present", (2, 1))
         if not probes:
             self._attest(gate, rule.documents()[0], None, answer="no")
@@ -267,6 +267,29 @@ def test_taking_the_steps_reaches_what_was_promised_and_none_is_idle(
     for idle in advice.steps:
         others = [one for one in advice.steps if one != idle]
         assert label_after(run, book, others, provider.as_of) != advice.target, idle.id
+
+
+def test_steps_that_a_probe_decides_are_taken_by_what_it_sees(
+    providers: dict[str, Recorded], book: MaturityModel
+) -> None:
+    """Without its history the gate is only suspected; a refuted and an unseen thing of the API stand in the way."""
+    provider = providers["contradictions"]
+    worse = Taking(replace(provider.scored_run(), history=()), book)
+    worse.turn("statement_sound", "absent")
+    worse.turn("smart_required_fields", "unknown")
+    card = score([worse.run], [book], SHEETS, as_of=provider.as_of)
+    advice = advised(card, [worse.run], [book], SHEETS)
+    assert advice.maturity is not None
+    steps = advice.maturity.next
+    assert steps is not None
+    assert [(one.id, [(part.how, part.truth) for part in one.parts]) for one in steps.steps] == [
+        ("S8.STD.1=L2", [("probed", "false")]),
+        ("S8.STD.2=L2", [("probed", "unknown")]),
+    ]
+    assert (steps.now, steps.target) == ("Emerging", "Progressing")
+    assert label_after(worse.run, book, steps.steps, provider.as_of) == "Progressing"
+    for left in steps.steps:
+        assert label_after(worse.run, book, [left], provider.as_of) == "Emerging"
 
 
 # Small books by chance, in which every set of raises can be tried.
