@@ -90,10 +90,15 @@ def names_in(wheel: Path) -> set[str]:
         return set(archive.namelist())
 
 
-def test_the_wheel_holds_the_package_the_probes_and_the_first_fixture_and_nothing_else(wheel: Path) -> None:
+SHIPPED = ("leader", "typical", "laggard", "open_records", "providers")
+"""The fixtures that a new probe begins with, and over which rule books are compared."""
+
+
+def test_the_wheel_holds_the_package_the_probes_and_the_fixtures_and_nothing_else(wheel: Path) -> None:
     wanted = {f"prober/{name}" for name in files(ROOT / "src" / "prober")}
     wanted |= {f"prober/_probes/{name}" for name in files(ROOT / "probes")}
-    wanted |= {f"prober/_fixtures/leader/{name}" for name in files(ROOT / "fixtures" / "leader")}
+    for one in SHIPPED:
+        wanted |= {f"prober/_fixtures/{one}/{name}" for name in files(ROOT / "fixtures" / one)}
     wanted |= {f"{INFO}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")}
     assert names_in(wheel) == wanted
 

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -91,15 +92,20 @@ def load_probe(folder: Path) -> LoadedProbe:
     for name in PROBE_FILES:
         if not (folder / name).is_file():
             raise Mistake(f"{folder / name}: this file is missing; a probe folder holds {', '.join(PROBE_FILES)}.")
+    return _loaded(folder, folder.resolve(), folder_digest(folder))
+
+
+@lru_cache(maxsize=1_024)
+def _loaded(folder: Path, whole: Path, digest: str) -> LoadedProbe:
+    """The probe of these contents, whose code runs once in a process however often it is asked for."""
     # `prober check .` must find the name of the folder as well.
-    whole = folder.resolve()
     if not _ID.fullmatch(whole.name):
         raise Mistake(
             f"{folder}: a probe's folder is named in snake_case after the capability that it shows, "
             "for example patient_read; rename it."
         )
     sheet = load_yaml(folder / "probe.yaml", Sheet)
-    return LoadedProbe(whole.name, whole.parent.name, folder, _load_code(folder), sheet, folder_digest(folder))
+    return LoadedProbe(whole.name, whole.parent.name, folder, _load_code(folder), sheet, digest)
 
 
 def _load_code(folder: Path) -> Probe:
@@ -167,6 +173,7 @@ def load_model(path: Path) -> CapabilityProfile | MaturityModel:
     return parse_model(read_text(path), path)
 
 
+@lru_cache(maxsize=32)
 def parse_model(text: str, path: Path) -> CapabilityProfile | MaturityModel:
     """A model from its text; `path` is for the messages."""
     value, lines = parse(text, path)
