@@ -120,7 +120,9 @@ class _Advisor:
         steps = [self._step(one) for one in raises if one.parts]
         others = [one for one in (self._other(blocking) for blocking in self.label.blocking) if one is not None]
         others += self._evidence_steps(wanted, raises)
-        why_not = tuple(dict.fromkeys((*stuck, *short)))
+        waits = {one.id for one in wanted if _waits(one)}
+        told = [f"{one.text} {one.now}" for one in self.label.blocking if one.id in waits]
+        why_not = tuple(dict.fromkeys((*stuck, *short, *told)))
         ordered = sorted((*steps, *others), key=lambda one: (-Fraction(one.gain, max(1, one.effort)), one.id))
         return NextSteps(
             now=self.label.shown,
@@ -151,7 +153,8 @@ class _Advisor:
                 ids = [score.id for score in core if score.block == one.block.block]
                 self._at_least(needs, stuck, ids, one.block.level)
             elif one.core_known:
-                self._at_least(needs, stuck, [score.id for score in core], 1)
+                # What is refuted is known: this asks for nothing but an answer.
+                self._at_least(needs, stuck, [score.id for score in core if score.state == "?"], 1)
             elif one.core_confidence is not None:
                 self._at_least(needs, stuck, [score.id for score in core if score.confidence is None], 1)
             elif one.criteria is not None or one.core is not None or one.workflows is not None or one.known is not None:
@@ -173,6 +176,12 @@ class _Advisor:
 
     def _gap(self, score: CriterionScore, level: int) -> str | None:
         """Why a criterion cannot be brought to a level by anybody's steps now; None if it can."""
+        empty = next((at for at in range(1, level + 1) if not _left(score, at)), None)
+        if empty is not None:
+            return (
+                f"{score.id} cannot be brought to level {level}: nothing of its level {empty} applies here, since what "
+                "it depends on is not declared."
+            )
         for line in self._wanting(score, level):
             if not self._can_be_shown(line):
                 asked = self.asked[line.id]
@@ -208,23 +217,22 @@ class _Advisor:
         found = [Raise(score, _low(score), (), score.knowledge in ("probed", "attested"))]
         for level in range(_low(score) + 1, TOP + 1):
             wanting = self._wanting(score, level)
-            if not all(self._can_be_shown(line) for line in wanting):
+            if not _left(score, level) or not all(self._can_be_shown(line) for line in wanting):
                 break
             parts = tuple(self._part(line) for line in wanting)
             found.append(Raise(score, level, parts, level > 1 or any(self._makes_known(line) for line in wanting)))
         return found
 
     def _wanting(self, score: CriterionScore, level: int) -> list[RequirementScore]:
-        return [
-            line
-            for line in score.requirements
-            if int(line.id.split("/")[1][1]) <= level and line.truth in ("false", "unknown")
-        ]
+        return [line for line in score.requirements if _level_of(line) <= level and line.truth in ("false", "unknown")]
 
     def _can_be_shown(self, line: RequirementScore) -> bool:
-        """A gap cannot be shown by anybody, and a series not by a step: it takes its nights."""
-        rule = self._rule(self.asked[line.id])
-        return line.how != "gap" and rule is not None and not _has_series(rule)
+        """Whether a step can show it: not a gap, not a series, which takes its nights, and not what its own evidence
+        cannot support."""
+        asked = self.asked[line.id]
+        rule = self._rule(asked)
+        supported = asked.ceiling is None or asked.ceiling >= _level_of(line)
+        return line.how != "gap" and rule is not None and supported and not _has_series(rule)
 
     def _rule(self, asked: Requirement) -> Rule | None:
         return rule_of(asked, self.country)
@@ -354,7 +362,7 @@ class _Advisor:
         """What blocks the label beside levels: a gate, the environment, stale or weak evidence."""
         form = next((one for label in self.model.labels for one in label.conditions if one.id == blocking.id), None)
         levels = form is not None and (form.criteria or form.core or form.block or form.workflows or form.known)
-        if levels or (form is not None and (form.core_known or form.core_confidence or form.evidence)):
+        if levels or (form is not None and (form.core_known or form.core_confidence or form.evidence or _waits(form))):
             return None
         parts = [self._gate_part(*self.gates[id_]) for id_ in blocking.lacking if id_ in self.gates]
         parts += [
@@ -437,7 +445,7 @@ class _Advisor:
         return BEGINS[class_ or "E0"] - down
 
     def _at(self, score: CriterionScore, level: int) -> list[tuple[RequirementScore, Rule]]:
-        here = [line for line in score.requirements if int(line.id.split("/")[1][1]) == level]
+        here = [line for line in score.requirements if _level_of(line) == level]
         rules = [(line, self._rule(self.asked[line.id])) for line in here if line.truth != "not_applicable"]
         return [(line, rule) for line, rule in rules if rule is not None]
 
@@ -516,6 +524,20 @@ def _gain(condition: Condition, combination: Sequence[Raise], rolled: int | None
 
 def _has_series(rule: Rule) -> bool:
     return rule.series is not None or any(_has_series(one) for one in (*(rule.all or ()), *(rule.any or ())))
+
+
+def _level_of(line: RequirementScore) -> int:
+    return int(line.id.split("/")[1][1])
+
+
+def _left(score: CriterionScore, level: int) -> bool:
+    """Whether a level has any requirement left: one with none is never reached, and nor is any above it."""
+    return any(line.truth != "not_applicable" for line in score.requirements if _level_of(line) == level)
+
+
+def _waits(condition: Condition) -> bool:
+    """Whether a condition asks for time, or for more of the server to be tested, rather than for a step."""
+    return condition.no_gate_for_days is not None or condition.gap_at_most is not None
 
 
 def _low(score: CriterionScore) -> int:
