@@ -1397,7 +1397,7 @@ def without_claims(text: str, parts: list[str]) -> None:
         assert disclaimed(part) or not claims(part), part[:300]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
     maturity=st.none() | any_noun(MaturityScore),
     profile=st.sampled_from([None, PROFILE]),

@@ -275,7 +275,7 @@ def _pairs(
 
 
 def test_an_unknown_that_turns_out_false_or_true_moves_only_one_end() -> None:
-    assert sum(hold_turns(seed) for seed in range(12)) > 150
+    assert sum(hold_turns(seed) for seed in range(4)) > 40
 
 
 @pytest.mark.deep
@@ -309,7 +309,7 @@ def test_equal_bytes_in_another_place(tmp_path: Path) -> None:
         assert ended.stdout == wanted
 
 
-EXAMPLES = settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+EXAMPLES = settings(max_examples=25, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 SEEDS = st.integers(min_value=0, max_value=2**32)
 
 
