@@ -143,14 +143,15 @@ def held(condition: Condition, facts: Facts) -> Held:
         # What may still rise may come to rest on better evidence; what is settled may not.
         settled = [one.id for one in weak if _high(one) == _low(one)]
         rising = [one.id for one in weak if _high(one) > _low(one)]
-        words = f"{_of([one.id for one in weak])} have less than {condition.core_confidence} confidence"
+        named = [one.id for one in weak]
+        words = f"{_of(named)} {_verb(named, 'has', 'have')} less than {condition.core_confidence} confidence"
         return _listed(settled, rising, words)
     if condition.core_fresh:
         stale = [one.id for one in facts.core if one.freshness == "stale"]
-        return _listed(stale, [], f"{_of(stale)} rest on stale evidence")
+        return _listed(stale, [], f"{_of(stale)} {_verb(stale, 'rests', 'rest')} on stale evidence")
     if condition.core_known:
         unknown = [one.id for one in facts.core if one.state == "?"]
-        return _listed([], unknown, f"{_of(unknown)} are unknown")
+        return _listed([], unknown, f"{_of(unknown)} {_verb(unknown, 'is', 'are')} unknown")
     if condition.gates_tested is not None:
         wanted = [one for one in facts.gates if one.id in condition.gates_tested]
         untested = [one.id for one in wanted if one.state == "untested"]
@@ -287,6 +288,10 @@ def _high(one: CriterionScore) -> int:
 def _of(ids: Sequence[str]) -> str:
     named = ", ".join(ids[:MOST_NAMED])
     return f"{named} and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else named
+
+
+def _verb(ids: Sequence[str], one: str, several: str) -> str:
+    return one if len(ids) == 1 else several
 
 
 def _cap(model: MaturityModel, gates: Sequence[GateScore], *, suspected: bool) -> tuple[int, tuple[str, ...]]:
