@@ -199,6 +199,7 @@ def test_a_listing_above_level_one_needs_a_document_of_the_provider_beside_it(de
         kind="listing",
         class_="E1",
         values=None,
+        shape="{form: product, listing: CHPL, number: '1', edition: '2015', criteria: [g10], retrieved: 2026-10-31}",
         document=f"{{title: Listing, file: provider.yaml, sha256: {_hash(desk / 'provider.yaml')}}}",
     )
     assert remarks(desk, listing) == [

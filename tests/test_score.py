@@ -497,6 +497,7 @@ class TestApplicability:
             ({}, [True, True, True]),
             ({"prior_auth_customary": False, "country": "DE"}, [False, False, True]),
             ({"prior_auth_customary": False, "country": "US"}, [True, True, True]),
+            ({"prior_auth_customary": False}, [True, True, True]),
             ({"services": ["has_lab"], "country": "US"}, [True, False, True]),
             ({"services": ["has_lab", "prescribes"]}, [True, True, True]),
             ({"population_size": 999}, [True, True, False]),
@@ -507,14 +508,17 @@ class TestApplicability:
         assert [one.applies for one in scored(ran(**facts, **SOURCED), book(self.MODEL)).criteria] == applies
 
     def test_a_core_criterion_applies_where_nobody_can_check_the_fact(self) -> None:
-        facts: dict[str, Any] = {"prior_auth_customary": False, "services": ["has_lab"], "population_size": 12}
+        facts: dict[str, Any] = {
+            "prior_auth_customary": False, "services": ["has_lab"], "population_size": 12, "country": "DE",
+        }  # fmt: skip
         assert all(one.applies for one in scored(ran(**facts), book(self.MODEL)).criteria)
         besides = self.MODEL.replace("applies:", "core: false\n        applies:")
         assert not any(one.applies for one in scored(ran(**facts), book(besides)).criteria)
 
     def test_says_why_not_and_has_no_level(self) -> None:
         one, two, three = scored(
-            ran(prior_auth_customary=False, services=["has_lab"], population_size=12, **SOURCED), book(self.MODEL)
+            ran(prior_auth_customary=False, services=["has_lab"], country="CA", population_size=12, **SOURCED),
+            book(self.MODEL),
         ).criteria
         assert (one.state, one.level, one.requirements, one.next_step) == ("n/a", None, (), None)
         assert one.not_applicable_because == (

@@ -323,7 +323,11 @@ class TestProducts:
     RULE = "{attested: {classes: [E3], document: A listing and a record.}}"
 
     def listing(self) -> Attestation:
-        return document("listing", kind="listing", period=None, issued="2026-11-23", **{"class": "E1"})
+        shape = {
+            "form": "product", "listing": "A list", "number": "1", "edition": "2015", "criteria": ["g10"],
+            "retrieved": "2026-11-23",
+        }  # fmt: skip
+        return document("listing", kind="listing", period=None, issued="2026-11-23", shape=shape, **{"class": "E1"})
 
     def test_a_listing_alone_speaks_for_the_product(self) -> None:
         assert only(self.RULE, self.listing()).requirements[0].truth == "unknown"

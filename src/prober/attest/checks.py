@@ -12,7 +12,7 @@ from prober.attest.files import sha256_beside
 from prober.attest.words import either
 from prober.documents.fitting import is_top_letter, kind_fits, kinds_for, same_scope, shape_fits
 from prober.documents.freshness import ROW, age_of_document, day_of
-from prober.documents.shapes import faults_of, values_of
+from prober.documents.shapes import faults_of, from_shape, values_of
 from prober.nouns.attestation import Attestation, Metrics
 from prober.nouns.model import Attested
 from prober.nouns.provider import Provider
@@ -156,6 +156,13 @@ def _shape(one: Attestation, desk: Desk) -> Iterator[Note]:
         yield Note(("kind",), f"{one.id}: the shape {one.shape.form} does not fit a document of kind {one.kind}.")
     if one.kind == "page" and (one.shape is None or one.shape.form != "page"):
         yield Note(("kind",), f"{one.id}: say who read the page and when, with a shape of the form page.")
+    if one.kind == "listing" and (one.shape is None or one.shape.form != "product"):
+        yield Note(("kind",), f"{one.id}: say which product is listed where, with a shape of the form product.")
+    given = dict(from_shape(one.shape)) if one.shape is not None else {}
+    for name, value in one.values.items():
+        if name in given and given[name] != Fraction(value):
+            text = f"{one.id}: {name} is {value} here and {given[name]} in the shape; correct one."
+            yield Note(("values", name), text)
     # What yearly figures lack in themselves is a finding about them, and is told as a remark.
     if one.shape is not None and not isinstance(one.shape, Metrics):
         for fault in faults_of(one.shape):

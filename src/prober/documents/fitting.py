@@ -36,8 +36,9 @@ FORMS: Mapping[str, tuple[DocumentKind, ...]] = {
 
 
 def is_swapped(asked: Requirement, country: str | None) -> bool:
-    """Whether another text stands in the requirement's place: a national norm holds in its own countries only."""
-    return asked.elsewhere is not None and country not in asked.elsewhere.countries
+    """Whether another text stands in the requirement's place: a national norm holds in its own countries only. Where
+    nobody said which country it is, nothing is taken away."""
+    return asked.elsewhere is not None and country is not None and country not in asked.elsewhere.countries
 
 
 def rule_of(asked: Requirement, country: str | None) -> Rule | None:

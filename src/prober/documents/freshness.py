@@ -45,11 +45,13 @@ def age_of(day: date, row: FreshnessRow, today: date) -> Age:
 
 
 def age_of_document(one: Attestation, row: FreshnessRow | None, today: date) -> Age:
-    """The age of a document by its kind's row; a certificate counts through its own last day, and so does any other
-    document that names one earlier than its row would."""
+    """The age of a document by its kind's row. A certificate is fresh through its own last day, though never longer
+    than its row lets it count; any other document that names a last day counts no longer than through that."""
     printed = date.fromisoformat(one.valid_until) if one.valid_until is not None else None
     if one.kind == "certificate" or row is None:
         last = printed or day_of(one)
+        if row is not None:
+            last = min(last, bound(day_of(one), row.expired, row.unit))
         return Age("expired" if today > last else "fresh", last, long_stale=today > last)
     age = age_of(day_of(one), row, today)
     if printed is None or printed >= age.last_day:
@@ -58,9 +60,10 @@ def age_of_document(one: Attestation, row: FreshnessRow | None, today: date) -> 
 
 
 def day_of(one: Attestation) -> date:
-    """The day that a document is about: the end of its period, the day a page was read, else the day of issue."""
+    """The day that a document is about: the end of its period or the day a page was read, but no later than the day
+    of issue; a charter does not grow younger by the years that it is to hold."""
     if one.period is not None:
-        return date.fromisoformat(one.period.end)
+        return date.fromisoformat(min(one.period.end, one.issued))
     if one.shape is not None and one.shape.form == "page":
         return date.fromisoformat(one.shape.confirmed_on)
     return date.fromisoformat(one.issued)

@@ -48,13 +48,13 @@ GIVEN = frozenset(
 
 
 def values_of(one: Attestation, today: date) -> dict[str, Fraction]:
-    """Every value that an attestation states, by name: what its shape gives, then what is written in `values`.
+    """Every value that an attestation states, by name: what is written in `values`, and over it what its shape gives.
 
     `age_months` is always there: the months begun since the day that the document is about.
     """
     derived = dict(from_shape(one.shape)) if one.shape is not None else {}
     stated = {name: Fraction(value) for name, value in one.values.items()}
-    return {**derived, **stated, "age_months": Fraction(whole_months(day_of(one), today))}
+    return {**stated, **derived, "age_months": Fraction(whole_months(day_of(one), today))}
 
 
 def from_shape(shape: Shape) -> Iterator[tuple[str, Fraction]]:

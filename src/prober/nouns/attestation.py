@@ -251,6 +251,14 @@ class Inspection(Noun):
     on: Day
 
 
+NOBODY_ELSE = frozenset({"self", "me", "us", "ourselves", "provider", "theprovider", "none", "na", "own"})
+"""Words for the provider itself, as they are compared: small letters and digits only."""
+
+
+def _name(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())
+
+
 class Attestation(Noun):
     """One statement by a person, for exactly the requirements and gates that it names."""
 
@@ -289,7 +297,8 @@ class Attestation(Noun):
             raise ValueError(f"{self.id}: a {self.kind} document covers a period; give its start and end.")
         if self.kind == "listing" and self.class_ not in ("E0", "E1"):
             raise ValueError(f"{self.id}: a product listing speaks for the product only, so it is E1 at most.")
-        if self.class_ == "E3" and (self.document is None or self.document.third_party is None):
+        party = self.document.third_party if self.document is not None else None
+        if self.class_ == "E3" and (party is None or _name(party) in {_name(self.entity), *NOBODY_ELSE}):
             raise ValueError(
                 f"{self.id}: E3 needs a document that somebody other than the provider signed or that was fetched "
                 "from them; name them as third_party, or call it E2."

@@ -1,6 +1,6 @@
 """provider.yaml: the applicability facts of the provider and where its endpoints are."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -33,7 +33,7 @@ class Provider(Noun):
     test_patients: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     population_size: int | None = Field(default=None, ge=0)
-    public_sources: dict[str, str] = Field(
+    public_sources: dict[str, Annotated[str, Field(min_length=12)]] = Field(
         default_factory=dict,
         description="Fact of this file -> the named public source that anybody can check it against. Without one, a "
         "core criterion that the fact would rule out applies all the same.",

@@ -35,6 +35,11 @@ def score(runs: Sequence[ScoredRun], models: Sequence[Model], sheets: Mapping[st
     lies in a block that its model does not list.
     """
     ordered = in_order(runs)
+    late = next((one for one in ordered if one.run.started[:10] > as_of[:10]), None)
+    if late is not None:
+        raise ValueError(
+            f"The run {late.run.id} began on {late.run.started[:10]}, after the day of the score, {as_of[:10]}."
+        )
     deciding = that_decide(ordered)
     maturity = _only([one for one in models if isinstance(one, MaturityModel)])
     capability = _only([one for one in models if isinstance(one, CapabilityProfile)])

@@ -322,7 +322,7 @@ class _Advisor:
             missing=" ".join(_document_words(one) for one in documents),
             who_acts=criterion.who_acts,
             effort="high" if line.truth == "false" else _effort_of(documents),
-            fix="Attest it with such a document; where what the document states is out of bounds, mend that first.",
+            fix=f"Where it is so already, attest it with such a document. Where it is not, bring it about: {line.text}",
             citation=_source_words(criterion),
         )
 
@@ -462,7 +462,7 @@ class _Advisor:
             truth="unknown" if untested else "true",
             how="probed" if sheets else "attested" if documents else "gap",
             seen=score.why,
-            missing=" ".join(_document_words(one) for one in documents) or gate.title,
+            missing=" ".join(_document_words(one) for one in documents) or f"It has to hold: {gate.title}.",
             who_acts=acting[0] if acting else "provider",
             effort="low" if untested and sheets else max(efforts, key=lambda one: UNITS[one], default="high"),
             fix=" ".join((*texts, _CLEARS)) if texts and not untested else "Have it tested.",

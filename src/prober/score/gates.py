@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from prober.documents.freshness import day_of
 from prober.nouns.finding import Finding, Source, Verdict
 from prober.nouns.history import HistoryLine
 from prober.nouns.model import Gate
@@ -60,6 +61,8 @@ def _look_at(gate: Gate, looks: Sequence[Look]) -> GateScore:
             leaves = [(look.subject, leaf) for look, one in here for leaf in one.leaves]
             last = max((c.last_seen for _, _, c in courses if c.last_seen), default=None)
             why = sentences(((subject, leaf.why) for subject, leaf in leaves), several=several)
+            if any(one.conflict for _, one in here):
+                why = f"The evidence contradicts itself, and the graver answer counts. {why}"
             if state in ("confirmed", "suspected") and all(one.truth != "true" for _, one in here):
                 why = f"It was last seen on {last}, and {CLEARS} clean runs in a row have not followed yet. Now: {why}"
             return _line(gate, Course(state, last), why, [leaf for _, leaf in leaves])
@@ -77,7 +80,10 @@ def _course(gate: Gate, look: Look, now: Said) -> Course:
     clean = 0
     confirmed = False
     last: str | None = None
-    for time, truth, at_once in (*_earlier(gate, look), (_time(look, now), now.truth, _at_once(gate, look, now))):
+    for time, truth, at_once in (
+        *_earlier(gate, look),
+        (_time(look, now, gate.id), now.truth, _at_once(gate, look, now)),
+    ):
         if truth == "true":
             fired.append(time)
             clean, last = 0, time
@@ -100,17 +106,34 @@ def _apart(times: Sequence[str]) -> bool:
     return datetime.fromisoformat(times[-1]) - datetime.fromisoformat(times[0]) >= AGAIN
 
 
-def _time(look: Look, said: Said) -> str:
-    """The instant at which this run saw what decided the gate."""
+def _time(look: Look, said: Said, asked: str) -> str:
+    """The instant at which what decided the gate was seen, or the day that the document is about."""
+    days = [
+        day_of(offer.attestation).isoformat()
+        for leaf in said.leaves
+        for offers in (look.offers.get(asked, ()),)
+        for offer in offers
+        if offer.attestation.id == leaf.attestation
+    ]
+    if days:
+        return f"{max(days)}T00:00:00.000000Z"
     findings = [look.finding(leaf.probe) for leaf in said.leaves if leaf.probe]
     return min((look.run.seen_on(one) for one in findings if one is not None), default=look.run.run.started)
 
 
 def _at_once(gate: Gate, look: Look, said: Said) -> bool:
-    """An expired certificate needs no second look: it does not get better by waiting."""
+    """An expired certificate needs no second look: it does not get better by waiting. Nor does what somebody else put
+    on record, of which prober will see no second one."""
+    if _by_documents(said):
+        return said.truth == "true"
     findings = [look.finding(leaf.probe) for leaf in said.leaves if leaf.probe]
     expired = any(one is not None and one.verdict.values.get("fault") == "expired" for one in findings)
     return gate.confirm_at_once and said.truth == "true" and expired
+
+
+def _by_documents(said: Said) -> bool:
+    """Whether documents alone decided it."""
+    return bool(said.leaves) and all(leaf.attestation is not None for leaf in said.leaves)
 
 
 def _earlier(gate: Gate, look: Look) -> Iterable[tuple[str, Truth, bool]]:

@@ -139,16 +139,13 @@ def held(condition: Condition, facts: Facts) -> Held:
         return _evidence(facts, condition.evidence.classes, _fraction(condition.evidence.share))
     if condition.core_confidence is not None:
         least = STEPS.index(condition.core_confidence)
-        weak = [one for one in facts.core if one.confidence is None or STEPS.index(one.confidence) < least]
-        # What may still rise may come to rest on better evidence; what is settled may not.
-        settled = [one.id for one in weak if _high(one) == _low(one)]
-        rising = [one.id for one in weak if _high(one) > _low(one)]
-        named = [one.id for one in weak]
+        # Other nights and better documents may always come: confidence is never settled.
+        named = [one.id for one in facts.core if one.confidence is None or STEPS.index(one.confidence) < least]
         words = f"{_of(named)} {_verb(named, 'has', 'have')} less than {condition.core_confidence} confidence"
-        return _listed(settled, rising, words)
+        return _listed([], named, words)
     if condition.core_fresh:
         stale = [one.id for one in facts.core if one.freshness == "stale"]
-        return _listed(stale, [], f"{_of(stale)} {_verb(stale, 'rests', 'rest')} on stale evidence")
+        return _listed([], stale, f"{_of(stale)} {_verb(stale, 'rests', 'rest')} on stale evidence")
     if condition.core_known:
         unknown = [one.id for one in facts.core if one.state == "?"]
         return _listed([], unknown, f"{_of(unknown)} {_verb(unknown, 'is', 'are')} unknown")
@@ -246,9 +243,8 @@ def _evidence(facts: Facts, classes: Sequence[str], wanted: Fraction) -> Held:
     weak = tuple(one.id for one in core if one.evidence_class not in classes)
     holds = total > 0 and Fraction(resting, total) >= wanted
     now = f"{resting} of {total} of the core weight rests on evidence of class {' or '.join(classes)}."
-    # What is above its low end may come to rest on better evidence; what is settled may not.
-    could = sum(one.weight for one in core if one.evidence_class in classes or _high(one) > _low(one))
-    return Held(holds, total > 0 and Fraction(could, total) >= wanted, now, () if holds else weak)
+    # A third party may still confirm what the provider stated, and prober may see it itself.
+    return Held(holds, total > 0, now, () if holds else weak)
 
 
 def _no_gate(facts: Facts, days: int) -> Held:
@@ -301,7 +297,8 @@ def _cap(model: MaturityModel, gates: Sequence[GateScore], *, suspected: bool) -
     blocked = next((index[one.name] - 1 for one in model.labels if one.suspected_gate_blocks), highest)
     caps = [(index.get(one.cap, highest), one.id) for one in gates if one.state == "confirmed"]
     if suspected:
-        caps += [(blocked, one.id) for one in gates if one.state == "suspected"]
+        # A suspicion never holds a label lower than its confirmation would.
+        caps += [(max(blocked, index.get(one.cap, blocked)), one.id) for one in gates if one.state == "suspected"]
     lowest = min((position for position, _ in caps), default=highest)
     return lowest, tuple(id_ for position, id_ in caps if position == lowest and lowest < highest)
 

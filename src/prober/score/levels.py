@@ -374,7 +374,9 @@ def _ruled_out(criterion: Criterion, facts: ProviderFacts) -> str | None:
 
 def _fits(criterion: Criterion, fact: str, facts: ProviderFacts) -> bool:
     given = _given(facts, fact)
-    presumed = facts.country is not None and facts.country in criterion.presumed.get(fact, ())
+    countries = criterion.presumed.get(fact, ())
+    # Who leaves the country out gains nothing by it.
+    presumed = bool(countries) and (facts.country is None or facts.country in countries)
     return presumed or not given or any(one in criterion.applies_if[fact] for one in given)
 
 

@@ -49,6 +49,7 @@ class Book:
             for level in criterion.levels.values()
             for asked in level
         }
+        self.gates = frozenset(gate.id for gate in model.gates)
         rules = [asked.met_by for one in model.criteria for level in one.levels.values() for asked in level]
         self.turning = Counter(probe for rule in rules if rule is not None for probe in rule.probes())
         """How many requirements turn on each probe."""
@@ -148,9 +149,13 @@ class Look:
     def nights(self) -> Mapping[str, Sequence[HistoryLine]]:
         """What earlier runs of this base in this environment saw, by probe, in the order of time."""
         found: dict[str, list[HistoryLine]] = {}
+        row = self.book.row(SEEN)
         for line in sorted(self.run.history, key=lambda one: (one.time, one.run, one.probe)):
             here = line.subject == self.subject and line.environment == self.run.run.environment
-            if here and line.run != self.run.run.id:
+            day = date.fromisoformat(line.time[:10])
+            # What prober saw on an earlier night grows old as what it saw in this one does.
+            counts = day <= self.today and (row is None or age_of(day, row, self.today).state != "expired")
+            if here and counts and line.run != self.run.run.id:
                 found.setdefault(line.probe, []).append(line)
         return found
 
@@ -209,11 +214,13 @@ def _newest(given: Sequence[Offer]) -> tuple[list[Offer], list[Offer]]:
     older: list[Offer] = []
     for one in sorted(given, key=_age_then_hash):
         held = kept.setdefault(one.attestation.kind, [])
-        # Of one day both are looked at: they may contradict each other, and that is to be seen.
-        if not held or day_of(held[0].attestation) == day_of(one.attestation):
-            held.append(one)
-        else:
+        # Of one day both are looked at: they may contradict each other, and that is to be seen. So are a newer one and
+        # an older of a better class: nobody's bare word takes the place of a third party's.
+        day = day_of(one.attestation)
+        if any(day_of(other.attestation) > day and other.class_ >= one.class_ for other in held):
             older.append(one)
+        else:
+            held.append(one)
     return [one for held in kept.values() for one in held], older
 
 
@@ -230,7 +237,7 @@ def _with_products(given: Iterable[Offer]) -> list[Offer]:
         return [Offer(one.attestation, _least(one), one.age, one.values, one.product) for one in offers]
     joint: list[Offer] = []
     for one in offers:
-        if one.product:
+        if one.product and one.class_ == "E1" and one.attestation.shape is not None:
             joint.append(Offer(one.attestation, "E3", one.age, operational[0].values, product=True))
         else:
             joint.append(one)

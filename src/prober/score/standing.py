@@ -71,12 +71,12 @@ def standing_of(
 
 
 def _knowledge(low: int, here: Sequence[tuple[Leaf, ...]]) -> Knowledge:
-    """A declaration, or a bare claim, is what a level 1 may rest on; it is not counted as known, and what is known
-    beside it is so by what remains."""
-    if low == 1:
+    """A declaration is what a level 1 may rest on, and a bare word, yes or no, what the first level may; neither is
+    counted as known, and what is known beside it is so by what remains."""
+    if low <= 1:
         here = [tuple(leaf for leaf in group if leaf.basis != "declared" and leaf.class_ != "E0") for group in here]
     remaining = [group for group in here if group]
-    if low == 1 and not remaining:
+    if low <= 1 and not remaining:
         return "declared_only"
     only_documents = [all(leaf.basis == "attested" for leaf in group) for group in remaining]
     return "attested" if any(only_documents) else "probed"
@@ -111,10 +111,10 @@ def _confidence(
 
 
 def _one_night(probe: str | None, looks: Sequence[Look]) -> bool:
-    """True if on some base no earlier night decided what this probe decides."""
+    """True if on some base no earlier night saw what this one saw."""
     return any(
         not any(
-            line.outcome != "unknown" and line.time[:10] != look.run.run.started[:10]
+            line.outcome == look.outcome(probe or "")[0] and line.time[:10] != look.run.run.started[:10]
             for line in look.nights.get(probe or "", ())
         )
         for look in looks
