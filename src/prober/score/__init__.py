@@ -175,8 +175,9 @@ def _swaps(ladders: Ladders, criteria: Sequence[CriterionScore]) -> tuple[SwapLi
 
 
 def _lines(runs: Sequence[ScoredRun]) -> tuple[FindingLine, ...]:
-    found = [finding for run in runs for finding in run.by_probe.values()]
-    found.sort(key=lambda finding: (finding.source.probe, finding.subject))
+    # The runs are in the order of their subjects, and sorting keeps the order of what is equal.
+    named = sorted(((probe, at) for at, run in enumerate(runs) for probe in run.by_probe))
+    found = [runs[at].by_probe[probe] for probe, at in named]
     return tuple(
         FindingLine.trusted(
             probe=finding.source.probe,

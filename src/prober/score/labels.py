@@ -212,16 +212,21 @@ def _of_levels(there: Sequence[CriterionScore], level: int, at_least: int | None
 
 
 def _core_share(facts: Facts, level: int, wanted: Fraction) -> Held:
-    core = facts.core
-    total = sum(one.weight for one in core)
-    low = sum(one.weight for one in core if _low(one) >= level)
-    high = sum(one.weight for one in core if _high(one) >= level)
-    holds = total > 0 and Fraction(low, total) >= wanted
+    total = low = high = 0
+    lacking: list[str] = []
+    for one in facts.core:
+        total += one.weight
+        high += one.weight * (_high(one) >= level)
+        if _low(one) >= level:
+            low += one.weight
+        else:
+            lacking.append(one.id)
+    holds = total > 0 and low * wanted.denominator >= wanted.numerator * total
     return Held(
         holds,
-        total > 0 and Fraction(high, total) >= wanted,
+        total > 0 and high * wanted.denominator >= wanted.numerator * total,
         f"{low} of {total} of the core weight is at level {level} or above.",
-        () if holds else tuple(one.id for one in core if _low(one) < level),
+        () if holds else tuple(lacking),
     )
 
 

@@ -46,6 +46,11 @@ class Asked:
     probes: frozenset[str]
 
     @cached_property
+    def in_order(self) -> tuple[str, ...]:
+        """Its probes, sorted."""
+        return tuple(sorted(self.probes))
+
+    @cached_property
     def unanswered(self) -> tuple[Answer, RequirementScore]:
         """What is said where no probe decides it and nobody offered a document."""
         leaf = Leaf(why=self._nothing)
@@ -104,6 +109,8 @@ class Ladders:
         self._tokens: dict[tuple[object, ...], int] = {}
         # Never begun anew: a run that is being scored keeps the numbers that it was given.
         self._numbers = count()
+        self.answers: dict[tuple[object, ...], tuple[Answer, RequirementScore]] = {}
+        """The same for requirements."""
         self.known: dict[tuple[object, ...], CriterionScore] = {}
         """Scores already worked out, by all that they hang on: in a fleet most servers give most answers alike."""
 
@@ -121,6 +128,7 @@ class Ladders:
         if len(self.known) >= MOST_KNOWN or len(self._tokens) >= MOST_KNOWN:
             self.known.clear()
             self.gates.clear()
+            self.answers.clear()
             self._tokens.clear()
         self.known[key] = score
         return score
@@ -168,10 +176,10 @@ def judge(criterion: Criterion, looks: Sequence[Look], ladders: Ladders, *, forc
         return Judged(criterion, known)
     key = _key(criterion, looks, ladders)
     if key is None:
-        return Judged(criterion, _judged(criterion, ladders.asked[criterion.id], looks))
+        return Judged(criterion, _judged(criterion, ladders.asked[criterion.id], looks, None))
     known = ladders.known.get(key)
     if known is None:
-        known = ladders.remember(key, _judged(criterion, ladders.asked[criterion.id], looks))
+        known = ladders.remember(key, _judged(criterion, ladders.asked[criterion.id], looks, ladders))
     return Judged(criterion, known)
 
 
@@ -184,17 +192,22 @@ def _key(criterion: Criterion, looks: Sequence[Look], ladders: Ladders) -> tuple
     return (criterion.id, look.run.run.environment, *said) if said else (criterion.id,)
 
 
-def _judged(criterion: Criterion, asked: Sequence[Asked], looks: Sequence[Look]) -> CriterionScore:
+def _judged(
+    criterion: Criterion, asked: Sequence[Asked], looks: Sequence[Look], ladders: Ladders | None
+) -> CriterionScore:
+    """The score of a criterion; with `ladders` one look decides it, and what was answered is not asked again."""
     several = len(looks) > 1
     lines: list[RequirementScore] = []
     answers: list[tuple[Asked, Answer]] = []
     for one in asked:
-        if one.probes or _offered(one, looks):
+        if ladders is not None and one.probes:
+            said, line = _answered(one, looks, ladders)
+        elif one.probes or _offered(one, looks):
             said = over_runs(one, looks)
-            lines.append(_line(one, said, several))
+            line = _line(one, said, several)
         else:
             said, line = one.unanswered
-            lines.append(line)
+        lines.append(line)
         answers.append((one, said))
     truths = _by_level(answers)
     height = ladder(truths)
@@ -202,6 +215,14 @@ def _judged(criterion: Criterion, asked: Sequence[Asked], looks: Sequence[Look])
     standing = standing_of(height.low, state, answers, looks, conflict=any(said.conflict for _, said in answers))
     facets = tuple(_facet(id_, title, answers) for id_, title in criterion.facets.items())
     return _scored(criterion, None, height, state, tuple(lines), next_step(height.low, answers), standing, facets)
+
+
+def _answered(asked: Asked, looks: Sequence[Look], ladders: Ladders) -> tuple[Answer, RequirementScore]:
+    key = (asked.requirement.id, *(ladders.token(looks[0], probe) for probe in asked.in_order))
+    if key not in ladders.answers:
+        said = over_runs(asked, looks)
+        ladders.answers[key] = (said, _line(asked, said, several=False))
+    return ladders.answers[key]
 
 
 def over_runs(asked: Asked, looks: Sequence[Look]) -> Answer:

@@ -4,18 +4,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import Protocol, runtime_checkable
+from typing import Protocol, get_args, runtime_checkable
 
 from pydantic import TypeAdapter, ValidationError
 
 from prober.nouns.attestation import Attestation
 from prober.nouns.evidence import Exchange
-from prober.nouns.finding import Cell, Finding, Outcome, Reason
+from prober.nouns.finding import REASONS, Cell, CellResult, Finding, Outcome, Reason
 from prober.nouns.history import HistoryLine
 from prober.nouns.provider import ProviderFacts
 from prober.nouns.run import Run
 
 ENVIRONMENTS = ("undeclared", "sandbox", "reference")
+CELL_MEMBERS = len(Cell.model_fields)
+RESULTS = frozenset(get_args(CellResult))
+KNOWN_REASONS = frozenset(REASONS)
 _CELLS: TypeAdapter[tuple[Cell, ...]] = TypeAdapter(tuple[Cell, ...])
 
 
@@ -117,10 +120,31 @@ def cells_of(finding: Finding | None, member: str = "cells") -> tuple[Cell, ...]
     cells = finding.verdict.values.get(member) if finding else None
     if finding is None or finding.verdict.reason == "bug" or not isinstance(cells, list | tuple):
         return ()
+    plain = tuple(_plain_cell(cell) for cell in cells)
+    if None not in plain:
+        return plain  # type: ignore[return-value]
     try:
         return _CELLS.validate_python(cells)
     except ValidationError:
         return ()
+
+
+def _plain_cell(cell: object) -> Cell | None:
+    """The cell as prober writes it, told by its members alone; None for anything else, which is looked at closely.
+
+    A matrix holds a hundred of them, and a fleet thirty thousand matrices.
+    """
+    if not isinstance(cell, dict) or len(cell) != CELL_MEMBERS:
+        return None
+    claim, declared, result = cell.get("claim"), cell.get("declared"), cell.get("result")
+    exchange, reason = cell.get("exchange", 0), cell.get("reason", 0)
+    if type(claim) is not str or type(declared) is not bool or type(result) is not str or result not in RESULTS:
+        return None
+    if not (exchange is None or type(exchange) is str):
+        return None
+    if not (reason is None or (type(reason) is str and reason in KNOWN_REASONS)):
+        return None
+    return Cell.trusted(claim=claim, declared=declared, result=result, exchange=exchange, reason=reason)
 
 
 def sentences(parts: Iterable[tuple[str, str]], *, several: bool) -> str:
