@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from prober.archive import EXCHANGES, RunFolder
 from prober.clock import Clock, SystemClock, VirtualClock
-from prober.commitment import Custodian, leaf_hashes, merkle_root, salt_for
+from prober.commitment import Custodian, leaf_hashes, salt_for
+from prober.merkle import root as merkle_root
 from prober.mistake import Mistake
 from prober.nouns.evidence import Exchange, parse_json
 from prober.pipeline import Options, collect, prepare

@@ -281,6 +281,10 @@ class ExchangeIndex(Mapping[str, Exchange]):
         """When each exchange began, by its id."""
         return {id_: started for id_, (_, started) in self._all.items()}
 
+    def lines(self) -> Mapping[str, bytes]:
+        """Each exchange as the line it has on disk, by its id."""
+        return {id_: line for id_, (line, _) in self._all.items()}
+
     @cached_property
     def _content(self) -> bytes:
         path = self._folder.path / EXCHANGES
@@ -375,6 +379,14 @@ def copy_for_rejudging(source: RunFolder, target: Path, parent: str) -> RunFolde
     copy.write_models(source.models())
     copy.write_run(source.run().model_copy(update={"parent": parent}))
     return copy
+
+
+def exchanges_digest(folder: RunFolder) -> str:
+    """SHA-256 over the exchanges alone, each as the line it has on disk, in the order of their ids.
+
+    The bodies are in it by their hashes. It says what was seen, whatever is made of it later.
+    """
+    return hashlib.sha256(b"\n".join(line for _, line in sorted(folder.exchange_index().lines().items()))).hexdigest()
 
 
 def evidence_digest(folder: RunFolder) -> str:

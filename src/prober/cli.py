@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from prober import cli_attest, cli_model
+from prober import cli_attest, cli_bundle, cli_model
 from prober.cli_parts import complain, instant_of, say
-from prober.mistake import Mistake
+from prober.mistake import Mistake, Refused
 
 if TYPE_CHECKING:
     from prober.library import LoadedProbe
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_attest.app)
 app.add_typer(cli_model.app)
+app.add_typer(cli_bundle.app)
 
 INTERRUPTED = 130
 """What Typer makes of Ctrl-C: 128 and the number of the signal."""
@@ -150,6 +151,10 @@ Resolve = Annotated[
 CustodianFolder = Annotated[
     Path | None, typer.Option("--custodian", metavar="DIR", help="Where keys that open commitments are kept.")
 ]
+LedgerFolder = Annotated[
+    Path | None,
+    typer.Option("--ledger", metavar="DIR", help="Where the ledger of runs lies (or PROBER_LEDGER)."),
+]
 FailUnder = Annotated[
     str | None,
     typer.Option("--fail-under", metavar="WHAT", help="End with 1 if surely below, e.g. Candidate or S8.STD.1=L2."),
@@ -186,6 +191,9 @@ def main() -> None:
     except Mistake as mistake:
         complain(str(mistake))
         code = 2
+    except Refused as refused:
+        complain(f"Refused: {refused}")
+        code = 1
     except typer.Exit as ended:
         code = ended.exit_code
     except (typer.Abort, KeyboardInterrupt):
@@ -242,6 +250,7 @@ def run(
     proxy: Proxy = None,
     resolve: Resolve = None,
     custodian: CustodianFolder = None,
+    ledger: LedgerFolder = None,
     fail_under: FailUnder = None,
     probes: ProbeFolders = None,
     model: ModelFile = None,
@@ -273,6 +282,7 @@ def collect(
     proxy: Proxy = None,
     resolve: Resolve = None,
     custodian: CustodianFolder = None,
+    ledger: LedgerFolder = None,
     probes: ProbeFolders = None,
     model: ModelFile = None,
     allow_http: AllowHttp = False,
@@ -574,6 +584,7 @@ def _options(given: dict[str, Any], target: str, provider: Any, attested: tuple[
         proxy=given.get("proxy"),
         resolve=given.get("resolve"),
         custodian=given.get("custodian"),
+        ledger=given.get("ledger"),
         probes=tuple(given["probes"] or ()),
         model=given.get("model"),
         allow_http=given["allow_http"],

@@ -7,12 +7,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from prober import merkle
 from prober.clock import Clock
 from prober.mistake import Mistake
 from prober.nouns.base import JSON, canonical
 from prober.nouns.evidence import Exchange, parse_json
-
-_LEAF, _NODE = b"\x00", b"\x01"
 
 
 class Custodian:
@@ -45,7 +44,7 @@ class Custodian:
         salt = salt_for(self._key, exchange.id, "")
         whole = hashlib.sha256(salt + exchange.content).hexdigest()
         leaves = leaf_hashes(self._key, exchange.id, parse_json(exchange.content))
-        root = merkle_root([leaf for _, leaf in leaves]).hex()
+        root = merkle.root([leaf for _, leaf in leaves]).hex()
         line = canonical({"exchange": exchange.id, "leaves": [leaf.hex() for _, leaf in leaves]})
         try:
             descriptor = os.open(self._leaves, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -64,24 +63,13 @@ def salt_for(key: bytes, exchange: str, pointer: str) -> bytes:
 def leaf_hashes(key: bytes, exchange: str, document: JSON) -> list[tuple[str, bytes]]:
     """(pointer, hash) for every leaf of a JSON document, in document order."""
     return [
-        (pointer, hashlib.sha256(_LEAF + salt_for(key, exchange, pointer) + _leaf_text(pointer, value)).digest())
+        (pointer, merkle.leaf_hash(salt_for(key, exchange, pointer) + leaf_text(pointer, value)))
         for pointer, value in _leaves(document)
     ]
 
 
-def merkle_root(leaves: list[bytes]) -> bytes:
-    """The root over these leaves: RFC 6962 section 2.1 (the hash of nothing for an empty list)."""
-    if not leaves:
-        return hashlib.sha256(b"").digest()
-    level = leaves
-    while len(level) > 1:
-        pairs = [hashlib.sha256(_NODE + level[at] + level[at + 1]).digest() for at in range(0, len(level) - 1, 2)]
-        # An odd node at the end moves up unchanged; this builds the same tree as the recursive definition.
-        level = pairs + ([level[-1]] if len(level) % 2 else [])
-    return level[0]
-
-
-def _leaf_text(pointer: str, value: JSON) -> bytes:
+def leaf_text(pointer: str, value: JSON) -> bytes:
+    """One value of a document and its place, as it is hashed."""
     return json.dumps([pointer, value], ensure_ascii=True, separators=(",", ":")).encode()
 
 

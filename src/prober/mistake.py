@@ -7,3 +7,7 @@ class Mistake(Exception):
 
 class BadFolder(Mistake):
     """A run folder that cannot be used: one sentence with the file and the remedy."""
+
+
+class Refused(Exception):
+    """A bundle, a disclosure or a ledger is not what it says it is: one sentence that names the first thing wrong."""

@@ -1,6 +1,7 @@
 """The order of the stages, written once: collect, judge, score, render, each over the run folder."""
 
 import asyncio
+import hashlib
 import os
 import platform
 import re
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from prober import __version__
-from prober.archive import RUN, RunFolder, check_place, copy_for_rejudging, evidence_digest
+from prober.archive import RUN, RunFolder, check_place, copy_for_rejudging, evidence_digest, exchanges_digest
 from prober.clock import Clock, instant, new_run_id
 from prober.handwriting import read_text
 from prober.judge import judge
@@ -38,6 +39,7 @@ from prober.nouns.run import (
     Plan,
     PlannedObservation,
     Run,
+    Surroundings,
     Tool,
 )
 from prober.nouns.scorecard import Interval, MaturityScore, Scorecard
@@ -78,6 +80,8 @@ class Options:
     model: Path | None = None
     allow_http: bool = False
     contact: str | None = None
+    ledger: Path | None = None
+    """Where the ledger of runs lies; None: where this user's always lies."""
     attestations: tuple[Attestation, ...] = ()
     only: frozenset[str] | None = None
     """The ids of the probes to run; None: all."""
@@ -223,10 +227,11 @@ async def collect(
 ) -> Collected:
     """Ask the server. Whatever happens, what was seen lies redacted in the run folder.
 
-    Raises BadFolder if the folder cannot be used; then nothing was sent.
+    Raises BadFolder if the folder cannot be used, or Mistake if the ledger cannot be written; then nothing was sent.
     """
+    from prober import jobs
     from prober.commitment import Custodian
-    from prober.jobs import JobJournal, Surroundings, token_mark
+    from prober.ledger import Ledger
     from prober.redact import Redactor
     from prober.session.live import Door, DoorSettings
     from prober.session.network import Network
@@ -293,14 +298,14 @@ async def collect(
         network=network,
         redactor=redactor,
         recorder=run_folder,
-        journal=JobJournal(
+        journal=jobs.JobJournal(
             run_id,
-            surroundings=Surroundings(
+            surroundings=jobs.Surroundings(
                 base=prepared.base,
                 hosts=tuple(sorted(decision.hosts)),
                 allow_http=options.allow_http,
                 resolve=prepared.resolve,
-                token_mark=token_mark(prepared.token, run_id) if prepared.token else None,
+                token_mark=jobs.token_mark(prepared.token, run_id) if prepared.token else None,
             ),
         ),
         clock=clock,
@@ -309,6 +314,8 @@ async def collect(
         progress=progress,
     )
     round_ = Round(door)
+    # Before the first request: a run that is aborted, or whose folder is thrown away, stays in the ledger.
+    entry = Ledger(options.ledger).began(run)
     started_us = clock.monotonic_us()
     try:
         await _look_at_everything(round_, prepared.probes, door.stop, stopping)
@@ -333,6 +340,7 @@ async def collect(
                 )
                 run_folder.close()
                 run_folder.write_run(run)
+                entry.ended(ended, ending, exchanges_digest(run_folder))
     if door.broken is not None:
         raise door.broken
     return Collected(run_folder, run, tuple(round_.bugs))
@@ -576,8 +584,22 @@ def _run(prepared: Prepared, run_id: str, clock: Clock) -> Run:
             openssl=ssl.OPENSSL_VERSION,
             platform=platform.system(),
         ),
+        surroundings=_surroundings(prepared),
         probes={id_: one.digest for id_, one in prepared.probes.items()},
         models=dict(prepared.model_digests),
+    )
+
+
+def _surroundings(prepared: Prepared) -> Surroundings:
+    from prober.session.tls import trust_store
+
+    options = prepared.options
+    return Surroundings(
+        trust_store=trust_store(str(options.ca_file) if options.ca_file else None),
+        ca_file=hashlib.sha256(options.ca_file.read_bytes()).hexdigest() if options.ca_file else None,
+        proxy=urlsplit(options.proxy).netloc.rpartition("@")[2] if options.proxy else None,
+        resolved=dict(prepared.resolve),
+        clock="the machine's own clock; what the server's clock said stands in the Date headers of its answers",
     )
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from pydantic import RootModel
 
+from prober import __version__
 from prober.clock import SystemClock
 from prober.handwriting import load_yaml
 from prober.mistake import Mistake
-from prober.nouns.base import Noun
+from prober.nouns.base import Noun, canonical
 from prober.nouns.finding import Finding, Outcome, Reason
 from prober.pipeline import Options, collect, judge_folder, prepare
 from prober.sandbox import DEFECTS, PERSONAS, Sandbox, serve
@@ -191,6 +192,23 @@ def as_text(rows: Iterable[Row]) -> str:
     ]
     caught = sum(row.caught for row in many)
     return "\n".join([*lines, "", f"{caught} of {len(many)} planted defects were caught."])
+
+
+def as_answers(rows: Iterable[Row], digests: Mapping[str, str]) -> str:
+    """The table for bundles: what this version of prober caught, with the digest of the probe that caught it."""
+    told = [
+        {
+            "defect": row.defect,
+            "what": row.sentence,
+            "probe": row.probe,
+            "digest": digests[row.probe],
+            "on_healthy": row.on_healthy,
+            "on_faulty": row.on_faulty,
+            "caught": row.caught,
+        }
+        for row in rows
+    ]
+    return canonical({"schema": "prober/known-answers/1", "prober": __version__, "rows": told}) + "\n"
 
 
 def as_markdown(rows: Iterable[Row]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from prober.archive import FINDINGS, RunFolder, copy_for_rejudging, evidence_digest
 from prober.mistake import BadFolder
 from prober.nouns.attestation import Attestation
+from prober.nouns.finding import Finding
 from prober.nouns.history import HistoryLine
 
 
@@ -30,8 +31,13 @@ def supplemented(
     return copy
 
 
-def remembered(earlier: RunFolder, later: RunFolder) -> Iterable[HistoryLine]:
-    """What an earlier run of the same base saw, a line for each probe. Raises BadFolder if it is none."""
+def remembered(
+    earlier: RunFolder, later: RunFolder, findings: tuple[Finding, ...] | None = None
+) -> Iterable[HistoryLine]:
+    """What an earlier run of the same base saw, a line for each probe; `findings` where they are not in its folder.
+
+    Raises BadFolder if it is no earlier look at that base.
+    """
     run, now = earlier.run(), later.run()
     if run.subject != now.subject:
         raise BadFolder(f"{earlier.path}: this run looked at {run.subject}, not at {now.subject}; leave it out.")
@@ -49,7 +55,7 @@ def remembered(earlier: RunFolder, later: RunFolder) -> Iterable[HistoryLine]:
             outcome=finding.verdict.outcome,
             reason=finding.verdict.reason,
         )
-        for finding in _judged(earlier).findings()
+        for finding in (_judged(earlier).findings() if findings is None else findings)
     ]
 
 

@@ -74,6 +74,18 @@ class Done(Noun):
     not_begun: tuple[str, ...] = ()
 
 
+class Surroundings(Noun):
+    """What stood between prober and the server: whom it trusted, and through what it went."""
+
+    trust_store: str = Field(description="SHA-256 of the authorities that were trusted, with the file of --ca-file.")
+    ca_file: str | None = Field(default=None, description="SHA-256 of the file of private authorities.")
+    proxy: str | None = Field(default=None, description="Host and port of the proxy.")
+    resolved: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="Addresses that the user gave for names; DNS was not asked for these."
+    )
+    clock: str = Field(description="What told the time.")
+
+
 class Tool(Noun):
     """What the run was made with."""
 
@@ -101,6 +113,7 @@ class Run(Noun):
     authorization: AuthorizationNote
     plan: Plan
     done: Done | None = None
+    surroundings: Surroundings | None = Field(default=None, description="None in runs of prober before 0.4.")
     tool: Tool
     probes: dict[str, str] = Field(description="Digest of each probe folder, by id.")
     models: dict[str, str] = Field(description="Digest of each model, by id.")

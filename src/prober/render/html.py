@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from html import unescape
@@ -25,6 +26,11 @@ MOST_BODY = 1024
 """Bytes of a body that the page shows."""
 MOST_HEADER = 500
 """Characters."""
+FOOTER = (
+    "These are counts of what prober asked and saw at one time. They are no stage and no grade. Whatever could not be "
+    "asked counts neither for nor against the server. Made by prober; everything it rests on lies in the run folder, "
+    "and the same evidence always gives the same report."
+)
 MOST_CLAIMS = 6
 """Refuted claims before the reader has to open the rest."""
 _CODE = re.compile(r"`([^`]{1,40})`|(--[a-z-]{2,20}(?: [A-Z]+\b)?)")
@@ -75,13 +81,21 @@ def page(report: Report) -> str:
     """
     view = View(report)
     sections = [_section(part, view) for part in _parts(view)]
-    head = _rendered("head.html", view=view, disclaimer="")
-    if _needs_disclaimer(head):
-        head = _rendered("head.html", view=view, disclaimer=DISCLAIMER)
+    head = rendered("head.html", view=view, disclaimer="")
+    if needs_disclaimer(head):
+        head = rendered("head.html", view=view, disclaimer=DISCLAIMER)
+    return assembled("FHIR capability report", "report", head, sections, FOOTER)
+
+
+def assembled(title: str, kind: str, head: Markup, sections: Sequence[Section], footer: str) -> str:
+    """A whole page of these parts: its style and nothing else comes with it. `kind` is what the page calls itself."""
     style = _style()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    whole = _rendered(
+    whole = rendered(
         "page.html",
+        title=title,
+        kind=kind,
+        footer=footer,
         head=head,
         sections=sections,
         style=_trusted(style),
@@ -91,7 +105,8 @@ def page(report: Report) -> str:
     return str(whole)
 
 
-def _rendered(template: str, **given: object) -> Markup:
+def rendered(template: str, **given: object) -> Markup:
+    """A template of this room, filled in; every string that it prints is escaped and made visible."""
     return _trusted(_room().get_template(template).render(**given))
 
 
@@ -112,11 +127,17 @@ def _parts(view: View) -> tuple[Part, ...]:
 
 
 def _section(part: Part, view: View) -> Section:
-    body = _rendered(part.template, view=view)
-    return Section(part.id, part.short, part.title, body, DISCLAIMER if _needs_disclaimer(body) else "")
+    return filled(part, view=view)
 
 
-def _needs_disclaimer(body: str) -> bool:
+def filled(part: Part, **given: object) -> Section:
+    """A section whose template is filled in, with the disclaimer if its words need it."""
+    body = rendered(part.template, **given)
+    return Section(part.id, part.short, part.title, body, DISCLAIMER if needs_disclaimer(body) else "")
+
+
+def needs_disclaimer(body: str) -> bool:
+    """Whether a piece of a page holds words that must not stand without the disclaimer."""
     text = unescape(re.sub("<[^>]*>", " ", body))
     return claims(text) and not disclaimed(text)
 

@@ -51,6 +51,15 @@ def request_context(ca_file: str | None, certificate: ClientCertificate | None) 
     return context
 
 
+def trust_store(ca_file: str | None) -> str:
+    """SHA-256 over the certificates of the authorities that ordinary requests trust, sorted. Raises ValueError.
+
+    Those that OpenSSL looks up in a folder one by one are not known beforehand and not in it.
+    """
+    authorities = request_context(ca_file, None).get_ca_certs(binary_form=True)
+    return hashlib.sha256(b"".join(sorted(hashlib.sha256(one).digest() for one in authorities))).hexdigest()
+
+
 def probing_context(
     version: ssl.TLSVersion | None, *, verify: bool, ca_file: str | None, certificate: ClientCertificate | None
 ) -> ssl.SSLContext:

@@ -1,0 +1,1 @@
+"""What an evidence bundle is: its container, its bag, and the statement about it that is signed."""

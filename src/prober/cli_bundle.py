@@ -1,0 +1,168 @@
+"""The commands for evidence that somebody else is to believe: bundle, verify, rejudge, keys, ledger."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from prober.cli_parts import say
+
+SEAL = "seal"
+
+
+class SealUnlessNamed(TyperGroup):
+    """`prober bundle RUN` seals; `prober bundle disclose` is a command of its own."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in {*self.commands, "-h", "--help"}:
+            args = [SEAL, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+bundle = typer.Typer(
+    name="bundle",
+    cls=SealUnlessNamed,
+    help="Seal runs into a signed evidence bundle (prober bundle RUN...), or disclose a part of an original.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+keys = typer.Typer(name="keys", help="Make, show and trust the keys that sign bundles.", no_args_is_help=True)
+ledger = typer.Typer(name="ledger", help="Check the ledger of runs, and sign checkpoints of it.", no_args_is_help=True)
+app.add_typer(bundle)
+app.add_typer(keys)
+app.add_typer(ledger)
+
+Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle, NAME.prober.zip.")]
+Key = Annotated[
+    str | None,
+    typer.Option("--key", metavar="WHERE", help="The key that signs: a file, env:NAME or exec:COMMAND. Else your own."),
+]
+PublicKey = Annotated[
+    Path | None, typer.Option("--public-key", metavar="FILE", help="The public key of a signer that is a command.")
+]
+SignedBy = Annotated[
+    Path | None, typer.Option("--key", metavar="FILE", help="The public key that must have signed it.")
+]
+LedgerFolder = Annotated[
+    Path | None,
+    typer.Option("--ledger", metavar="DIR", help="Where the ledger of runs lies (or PROBER_LEDGER)."),
+]
+Checkpoint = Annotated[
+    Path | None, typer.Option("--checkpoint", metavar="FILE", help="An earlier checkpoint to hold the ledger against.")
+]
+ProbeFolders = Annotated[list[Path] | None, typer.Option("--probes", metavar="DIR", help="More probe folders.")]
+Base = Annotated[str, typer.Argument(metavar="URL", help="The FHIR base whose ledger it is.")]
+
+
+@bundle.command(SEAL, hidden=True)
+def seal(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, or folders that hold some.")],
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="The bundle to write.")] = None,
+    key: Key = None,
+    public_key: PublicKey = None,
+    period: Annotated[
+        str | None, typer.Option("--period", metavar="FROM..TO", help="Seal every run of these days, as one series.")
+    ] = None,
+    run_by: Annotated[
+        str | None,
+        typer.Option("--run-by", metavar="ROLE: NAME", help="Who ran the probes: provider, vendor or independent."),
+    ] = None,
+    ledger: LedgerFolder = None,
+    documents: Annotated[
+        list[Path] | None, typer.Option("--documents", metavar="DIR", help="Where the public documents lie.")
+    ] = None,
+    waivers: Annotated[
+        Path | None, typer.Option("--waivers", metavar="FILE", help="waivers.yaml: shown, and changing no score.")
+    ] = None,
+    probes: ProbeFolders = None,
+) -> None:
+    """Seal runs into a signed evidence bundle that anybody can verify and score again offline."""
+    from prober.audit.commands import KeyWords, seal_command
+
+    seal_command(
+        runs,
+        out=out,
+        key=KeyWords(key, public_key),
+        period=period,
+        run_by=run_by,
+        ledger=ledger,
+        documents=documents or (),
+        waivers=waivers,
+        probes=probes or (),
+        say=say,
+    )
+
+
+@app.command()
+def verify(bundle: Bundle, key: SignedBy = None, checkpoint: Checkpoint = None, probes: ProbeFolders = None) -> None:
+    """Verify a bundle offline: form, hashes, signature, ledger, and that its scores follow from its evidence."""
+    from prober.audit.commands import verify_command
+
+    raise typer.Exit(verify_command(bundle, key=key, checkpoint=checkpoint, probes=probes or (), say=say))
+
+
+@app.command()
+def rejudge(
+    bundle: Bundle,
+    model: Annotated[Path | None, typer.Option("--model", metavar="FILE", help="Another rule book.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where the scorecard is written.")] = None,
+    probes: ProbeFolders = None,
+) -> None:
+    """Judge and score a bundle again, and print what changes and why."""
+    from prober.audit.commands import rejudge_command
+
+    raise typer.Exit(rejudge_command(bundle, model=model, out=out, probes=probes or (), say=say))
+
+
+@keys.command("new")
+def new_key(
+    path: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="The file to make. Else your own key.")] = None,
+) -> None:
+    """Make an Ed25519 key in a file that only you can read, and print its id."""
+    from prober.audit.commands import new_key_command
+
+    new_key_command(path, say)
+
+
+@keys.command("show")
+def show_key(
+    path: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="A key file. Else all that are known.")] = None,
+) -> None:
+    """Print the id and the public half of a key, or the ids of all keys that are trusted."""
+    from prober.audit.commands import show_key_command
+
+    show_key_command(path, say)
+
+
+@keys.command("trust")
+def trust_key(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="Somebody's public key.")],
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="What to call it.")] = None,
+) -> None:
+    """Accept bundles that this key signed, from now on."""
+    from prober.audit.commands import trust_command
+
+    trust_command(path, name, say)
+
+
+@ledger.command("verify")
+def verify_ledger(
+    bases: Annotated[list[str] | None, typer.Argument(metavar="[URL]...", help="Bases. Else all.")] = None,
+    ledger: LedgerFolder = None,
+    checkpoint: Checkpoint = None,
+    key: SignedBy = None,
+) -> None:
+    """Check that no line of the ledger of runs was altered or removed."""
+    from prober.audit.commands import verify_ledger_command
+
+    raise typer.Exit(verify_ledger_command(bases or (), folder=ledger, checkpoint=checkpoint, key=key, say=say))
+
+
+@ledger.command("checkpoint")
+def checkpoint_ledger(base: Base, ledger: LedgerFolder = None, key: Key = None, public_key: PublicKey = None) -> None:
+    """Sign a checkpoint of a ledger, to be given to somebody who will compare it later."""
+    from prober.audit.commands import KeyWords, checkpoint_command
+
+    checkpoint_command(base, folder=ledger, key=KeyWords(key, public_key), say=say)
