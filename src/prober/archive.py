@@ -381,12 +381,15 @@ def copy_for_rejudging(source: RunFolder, target: Path, parent: str) -> RunFolde
     return copy
 
 
-def exchanges_digest(folder: RunFolder) -> str:
-    """SHA-256 over the exchanges alone, each as the line it has on disk, in the order of their ids.
+def collected_digest(folder: RunFolder) -> str:
+    """SHA-256 over what was collected: the run and its exchanges, each as a canonical line, in the order of their ids.
 
-    The bodies are in it by their hashes. It says what was seen, whatever is made of it later.
+    It says what was asked and seen, whatever is made of it later, so the digests of probes and models and the name of a
+    parent are left out. The bodies are in it by their hashes.
     """
-    return hashlib.sha256(b"\n".join(line for _, line in sorted(folder.exchange_index().lines().items()))).hexdigest()
+    run = folder.run().model_copy(update={"parent": None, "probes": {}, "models": {}})
+    lines = (line for _, line in sorted(folder.exchange_index().lines().items()))
+    return hashlib.sha256(b"\n".join([run.line().encode(), *lines])).hexdigest()
 
 
 def evidence_digest(folder: RunFolder) -> str:

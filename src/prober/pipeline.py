@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from prober import __version__
-from prober.archive import RUN, RunFolder, check_place, copy_for_rejudging, evidence_digest, exchanges_digest
+from prober.archive import RUN, RunFolder, check_place, collected_digest, copy_for_rejudging, evidence_digest
 from prober.clock import Clock, instant, new_run_id
 from prober.handwriting import read_text
 from prober.judge import judge
@@ -340,7 +340,7 @@ async def collect(
                 )
                 run_folder.close()
                 run_folder.write_run(run)
-                entry.ended(ended, ending, exchanges_digest(run_folder))
+                entry.ended(ended, ending, collected_digest(run_folder))
     if door.broken is not None:
         raise door.broken
     return Collected(run_folder, run, tuple(round_.bugs))

@@ -11,10 +11,14 @@ from pathlib import Path
 from pydantic import RootModel
 
 from prober import __version__
+from prober.audit.seal import Wish, seal
 from prober.clock import SystemClock
 from prober.handwriting import load_yaml
+from prober.keys import new_key, public_pem, signer_from
+from prober.library import load_probes
 from prober.mistake import Mistake
 from prober.nouns.base import Noun, canonical
+from prober.nouns.bundle import RunBy
 from prober.nouns.finding import Finding, Outcome, Reason
 from prober.pipeline import Options, collect, judge_folder, prepare
 from prober.sandbox import DEFECTS, PERSONAS, Sandbox, serve
@@ -104,16 +108,32 @@ def demonstrate(out: Path | None, defects: bool, say: Say) -> int:
     say("A healthy server first: the built-in sandbox, persona leader.\n")
     with Sandbox() as box:
         os.environ[token_name] = box.token
-        prepared = prepare(Options(target=box.base_url, bearer_env=token_name), SystemClock())
+        ledger = root / "ledger"
+        prepared = prepare(Options(target=box.base_url, bearer_env=token_name, ledger=ledger), SystemClock())
         code = run_stage(
             [prepared], out=root / "leader", whole=True, fail_under=None, as_of=None, as_json=False, say=say
         )
+    if not code:
+        say("\nIts evidence, sealed so that somebody else can check it.\n")
+        _seal(root, ledger, say)
     if code or not defects:
         return code
     say("\nNow every planted defect, one faulty server each, and the probe that catches it.\n")
     rows = table(sorted(DEFECTS))
     say(as_text(rows))
     return 0 if all(row.caught for row in rows) else 4
+
+
+def _seal(root: Path, ledger: Path, say: Say) -> None:
+    """Seal the demonstration's run with a key of its own, which is worth nothing elsewhere."""
+    key = root / "demo-key.pem"
+    signer = signer_from(str(key)) if key.exists() else new_key(key, SystemClock())
+    wish = Wish(runs=(root / "leader",), signer=signer, run_by=RunBy(name="prober demo"), ledger=ledger)
+    sealed = seal(wish, load_probes(), root / "leader.prober.zip")
+    public = root / "demo-key.pub.pem"
+    public.write_bytes(public_pem(signer.public))
+    say(f"The bundle is {sealed.path}; README.html in it says how to check it. With prober:")
+    say(f"prober verify {sealed.path} --key {public}")
 
 
 def table(names: Iterable[str], *, at_once: int = AT_ONCE) -> tuple[Row, ...]:
@@ -152,7 +172,14 @@ async def _findings(folder: Path, defects: tuple[str, ...], tls: bool, only: fro
         os.environ[name] = box.token
         try:
             deadline = DRIP_DEADLINE if "slow_drip" in defects else DEADLINE
-            options = Options(target=box.base_url, bearer_env=name, ca_file=box.ca_file, only=only, deadline=deadline)
+            options = Options(
+                target=box.base_url,
+                bearer_env=name,
+                ca_file=box.ca_file,
+                only=only,
+                deadline=deadline,
+                ledger=folder.with_name("ledger"),
+            )
             prepared = prepare(options, SystemClock())
         finally:
             del os.environ[name]

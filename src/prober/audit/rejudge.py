@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prober.archive import RunFolder
-from prober.audit.derive import findings_of, history_of, models_of, scored
+from prober.audit.derive import findings_of, history_of, scored
 from prober.audit.verify import Opened
 from prober.library import LoadedProbe, check_model, load_model
 from prober.mistake import Mistake
@@ -90,7 +90,7 @@ def _with_sealed(found: Sequence[Finding], sealed: Sequence[Finding]) -> list[Fi
 
 
 def _models(bundle: Opened, extra: Path | None, probes: Mapping[str, LoadedProbe]) -> list[Model]:
-    sealed = models_of(bundle.rated[0].folder)
+    sealed = bundle.models
     if extra is None:
         return sealed
     given = load_model(extra)

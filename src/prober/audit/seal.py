@@ -17,13 +17,14 @@ from prober.archive import (
     EXCHANGES,
     FINDINGS,
     HISTORY,
+    LARGEST_MODEL,
     MEASUREMENTS,
     MODEL,
     PROVIDER,
     RUN,
     SCORECARD,
     RunFolder,
-    exchanges_digest,
+    collected_digest,
     read_plainly,
 )
 from prober.audit import bodies
@@ -57,7 +58,7 @@ from prober.nouns.scorecard import Scorecard
 from prober.render import bundle_page
 
 FACTS, KNOWN_ANSWERS = "bundle.json", "known-answers.json"
-RUNS, DOCUMENTS, LEDGER = "runs", "documents", "ledger"
+RUNS, MODELS, DOCUMENTS, LEDGER = "runs", "models", "documents", "ledger"
 VERIFIER, PAGE = "verify.py", "README.html"
 WINDOW = timedelta(days=90)
 """How far back a bundle counts the runs against its base."""
@@ -296,7 +297,7 @@ def _findings(one: Held, probes: Mapping[str, LoadedProbe]) -> tuple[Finding, ..
 
 
 def _same_models(rated: Sequence[Held]) -> list[Model]:
-    texts = {one.folder.models() for one in rated}
+    texts = {read_plainly(one.folder.path / MODEL, LARGEST_MODEL) for one in rated}
     if len(texts) > 1:
         raise Mistake("These runs were made with different rule books, so they have no scorecard together.")
     return models_of(rated[0].folder)
@@ -315,7 +316,7 @@ def _refuse_outside_history(rated: Sequence[Held], held: Mapping[str, Held]) -> 
 
 def _sealed_run(one: Held, ledger: Path | None) -> SealedRun:
     run = one.run
-    digest = exchanges_digest(one.folder)
+    digest = collected_digest(one.folder)
     lines = [line for line in Ledger(ledger).lines(run.subject) if line.run == run.id]
     end = next((line for line in lines if line.event == "ended"), None)
     if end is not None and end.evidence != digest:
@@ -331,6 +332,7 @@ def _sealed_run(one: Held, ledger: Path | None) -> SealedRun:
         ended=run.ended,
         ending=run.done.ending if run.done else None,
         requests=run.done.requests if run.done else None,
+        model=hashlib.sha256(read_plainly(one.folder.path / MODEL, LARGEST_MODEL)).hexdigest(),
         evidence=digest,
         ledger=lines[0].ordinal if lines else None,
     )
@@ -419,11 +421,13 @@ def _committed(one: Held) -> bool:
 def _files_of_run(one: Held, findings: tuple[Finding, ...], history: tuple[HistoryLine, ...]) -> dict[str, bytes]:
     """The files of one run, each line in its canonical form, and its bodies, which all runs share."""
     folder, place = one.folder, f"{RUNS}/{one.run.id}"
+    rules = read_plainly(folder.path / MODEL, LARGEST_MODEL)
     exchanges = one.exchanges
     files = {
         f"{place}/{RUN}": _text(one.run.line()),
         f"{place}/{PROVIDER}": _text(folder.provider().line()),
-        f"{place}/{MODEL}": read_plainly(folder.path / MODEL, LARGEST_DOCUMENT),
+        # All runs of a fleet's night have the same ones.
+        f"{MODELS}/{hashlib.sha256(rules).hexdigest()}.yaml": rules,
         f"{place}/{EXCHANGES}": b"".join(_text(exchange.line()) for exchange in exchanges.values()),
         f"{place}/{FINDINGS}": b"".join(_text(finding.line()) for finding in findings),
     }

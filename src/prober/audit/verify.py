@@ -5,6 +5,7 @@ import json
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,7 +24,7 @@ from prober.archive import (
     RUN,
     SCORECARD,
     RunFolder,
-    exchanges_digest,
+    collected_digest,
 )
 from prober.audit import bodies
 from prober.audit.derive import Held, findings_of, history_of, models_of, other_probes, scored
@@ -32,6 +33,7 @@ from prober.audit.seal import (
     FACTS,
     KNOWN_ANSWERS,
     LEDGER,
+    MODELS,
     RUNS,
     Material,
     files_of,
@@ -51,6 +53,7 @@ from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Finding
 from prober.nouns.history import HistoryLine
 from prober.nouns.ledger import LedgerExtract
+from prober.nouns.model import Model
 from prober.nouns.provider import ProviderFacts
 from prober.nouns.run import Run
 from prober.nouns.scorecard import Scorecard
@@ -65,7 +68,7 @@ _LINES: Mapping[str, type[Noun]] = {
     HISTORY: HistoryLine,
 }
 _WHOLE: Mapping[str, type[Noun]] = {RUN: Run, PROVIDER: ProviderFacts}
-_NEEDED = frozenset({RUN, PROVIDER, MODEL, EXCHANGES, FINDINGS})
+_NEEDED = frozenset({RUN, PROVIDER, EXCHANGES, FINDINGS})
 _ALLOWED = frozenset({*_NEEDED, MEASUREMENTS, ATTESTATIONS, HISTORY})
 
 
@@ -126,6 +129,14 @@ class Opened:
         """The runs that the scorecard rests on."""
         return [self.held[id_] for id_ in self.facts.rated]
 
+    @cached_property
+    def models(self) -> list[Model]:
+        """The rule books that the scorecard was made with. Raises Refused if their file is not one of models."""
+        try:
+            return models_of(self.rated[0].folder)
+        except Mistake as error:
+            raise Refused(f"{MODELS}/{self.facts.runs[0].model}.yaml does not hold rule books.") from error
+
     def findings(self) -> dict[str, tuple[Finding, ...]]:
         """The findings as they were sealed, by run."""
         return {id_: one.folder.findings() for id_, one in self.held.items()}
@@ -137,7 +148,7 @@ class Opened:
             self.held,
             self.findings(),
             {id_: one.folder.history() for id_, one in self.held.items()},
-            models_of(self.rated[0].folder),
+            self.models,
             self.card,
             ledgers,
             bytes(self._payload(KNOWN_ANSWERS)),
@@ -184,6 +195,10 @@ class Opened:
         shared = scratch / BLOBS
         shared.mkdir()
         known = {one.id for one in self.facts.runs}
+        if len(known) < len(self.facts.runs):
+            raise Refused(f"{FACTS} names a run twice.")
+        for name in sorted(set(self.below(MODELS)) - {f"{one.model}.yaml" for one in self.facts.runs}):
+            raise Refused(f"{MODELS}/{name} holds rule books that no run was scored with.")
         for name in self.below(RUNS):
             run, slash, file = name.partition("/")
             if not slash or run not in known or file not in _ALLOWED:
@@ -206,11 +221,18 @@ class Opened:
                 elif file in _WHOLE:
                     _noun(bytes(content), _WHOLE[file], where)
                 (place / file).write_bytes(content)
+            (place / MODEL).write_bytes(self._rules(one.model))
         self._unpack_bodies(shared, needed)
         for one in self.facts.runs:
             held[one.id] = Held.of(RunFolder.open(scratch / one.id))
             _check_run(held[one.id], one.model_dump())
         return held
+
+    def _rules(self, digest: str) -> memoryview:
+        rules = self._payload(f"{MODELS}/{digest}.yaml")
+        if hashlib.sha256(rules).hexdigest() != digest:
+            raise Refused(f"{MODELS}/{digest}.yaml is not the file that its name says: its SHA-256 is another one.")
+        return rules
 
     def _unpack_bodies(self, shared: Path, needed: set[str]) -> None:
         left = MOST_UNPACKED
@@ -289,7 +311,8 @@ def _check_run(one: Held, said: Mapping[str, object]) -> None:
         "ended": run.ended,
         "ending": run.done.ending if run.done else None,
         "requests": run.done.requests if run.done else None,
-        "evidence": exchanges_digest(one.folder),
+        "model": hashlib.sha256((one.folder.path / MODEL).read_bytes()).hexdigest(),
+        "evidence": collected_digest(one.folder),
     }
     for name, value in told.items():
         if said[name] != value:
@@ -327,12 +350,8 @@ def _check_documents(bundle: Opened) -> None:
 
 
 def _check_models(bundle: Opened) -> None:
-    try:
-        models = models_of(bundle.rated[0].folder)
-    except Mistake as error:
-        raise Refused(f"{MODEL} of the run {bundle.facts.rated[0]} is not one of models.") from error
     told = {one.id: (one.version, one.digest) for one in bundle.facts.models}
-    if told != {one.id: (one.version, one.fingerprint()) for one in models}:
+    if told != {one.id: (one.version, one.fingerprint()) for one in bundle.models}:
         raise Refused(f"{FACTS} names other rule books than those in the bundle.")
 
 

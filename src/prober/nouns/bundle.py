@@ -22,7 +22,8 @@ class SealedRun(Noun):
     ended: str | None = None
     ending: Ending | None = None
     requests: int | None = Field(default=None, description="None where the run was killed.")
-    evidence: Sha256 = Field(description="SHA-256 over its exchanges, each as one canonical line, by id.")
+    model: Sha256 = Field(description="SHA-256 of the file in data/models that holds its rule books, word for word.")
+    evidence: Sha256 = Field(description="SHA-256 over what was collected: the run and its exchanges.")
     ledger: int | None = Field(default=None, description="Which run against this base it was, by the ledger.")
 
 

@@ -29,7 +29,8 @@ class LedgerLine(Noun):
     depth: Depth | None = Field(default=None, description="Of a run that begins.")
     ending: Ending | None = Field(default=None, description="Of a run that ended.")
     evidence: Sha256 | None = Field(
-        default=None, description="Of a run that ended: SHA-256 over its exchanges, each as one canonical line, by id."
+        default=None,
+        description="Of a run that ended: SHA-256 over what was collected: the run and its exchanges.",
     )
 
 
