@@ -1,6 +1,7 @@
 """What holds for every test: nothing of the user's own state is touched. And what several tests begin with."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,13 +15,41 @@ from prober import cli
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    before = os.environ.get("XDG_STATE_HOME")
-    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+    names = ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "PROBER_LEDGER")
+    before = {name: os.environ.pop(name, None) for name in names}
+    for name in names[:2]:
+        os.environ[name] = str(tmp_path_factory.mktemp(name.lower()))
     yield
-    if before is None:
-        del os.environ["XDG_STATE_HOME"]
-    else:
-        os.environ["XDG_STATE_HOME"] = before
+    for name, value in before.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def scored_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes of a recording the whole run folder that it was; the same one every time, so copy it before changing it."""
+    made: dict[str, Path] = {}
+
+    def make(recording: str) -> Path:
+        if recording not in made:
+            from prober.archive import RunFolder
+            from prober.library import load_probes
+            from prober.pipeline import judge_folder, load_models, score_folders
+
+            place = tmp_path_factory.mktemp("scored") / recording
+            shutil.copytree(Path(__file__).parents[1] / "fixtures" / recording, place)
+            folder, probes = RunFolder.open(place), load_probes()
+            texts, digests = load_models(None, probes)
+            folder.write_models(texts)
+            with_digests = {"probes": {id_: one.digest for id_, one in probes.items()}, "models": digests}
+            folder.write_run(folder.run().model_copy(update=with_digests))
+            judge_folder(folder, probes)
+            folder.write_scorecard(score_folders([folder], probes))
+            made[recording] = place
+        return made[recording]
+
+    return make
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ LARGEST_MODEL = 4 * 2**20
 MOST_HELD = 256 * 2**20
 """Bytes: all stored bodies of a run together."""
 _BETWEEN_MODELS = "---\n"
+_BETWEEN = re.compile(f"^{_BETWEEN_MODELS}", re.MULTILINE)
 _ID = re.compile(rb',"id":"([0-9a-f]{16}\.[0-9]+)"')
 _STARTED = re.compile(rb',"started":"([^"\\]*)"')
 N = TypeVar("N", bound=Noun)
@@ -142,14 +143,7 @@ class RunFolder:
 
     def models(self) -> tuple[str, ...]:
         """The texts of the models that this run was scored with."""
-        documents: list[str] = [""]
-        # Not splitlines: it also splits at characters that are no line ends in YAML and JSON.
-        for line in self._read(MODEL, LARGEST_MODEL).removesuffix("\n").split("\n"):
-            if line + "\n" == _BETWEEN_MODELS:
-                documents.append("")
-            else:
-                documents[-1] += line + "\n"
-        return tuple(documents)
+        return tuple(_BETWEEN.split(self._read(MODEL, LARGEST_MODEL).removesuffix("\n") + "\n"))
 
     def exchanges(self) -> dict[str, Exchange]:
         """All exchanges by id, with their stored bodies. Raises BadFolder if a body is not what its name says.

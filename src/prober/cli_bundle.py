@@ -95,12 +95,38 @@ def seal(
     )
 
 
+@bundle.command()
+def disclose(
+    bundle: Bundle,
+    exchange: Annotated[str, typer.Option("--exchange", metavar="ID", help="The exchange whose original it is.")],
+    pointer: Annotated[list[str], typer.Option("--pointer", metavar="POINTER", help="A value, for example /gender.")],
+    custodian: Annotated[Path, typer.Option("--custodian", metavar="DIR", help="Where the keys of the run are kept.")],
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="The disclosure to write.")] = None,
+) -> None:
+    """Prove that a value kept in a bundle belongs to the withheld original, and show nothing else of it."""
+    from prober.audit.commands import disclose_command
+
+    disclose_command(bundle, custodian=custodian, exchange=exchange, pointers=pointer, out=out, say=say)
+
+
 @app.command()
-def verify(bundle: Bundle, key: SignedBy = None, checkpoint: Checkpoint = None, probes: ProbeFolders = None) -> None:
+def verify(
+    bundle: Bundle,
+    key: SignedBy = None,
+    checkpoint: Checkpoint = None,
+    disclosure: Annotated[
+        list[Path] | None, typer.Option("--disclosure", metavar="FILE", help="A disclosure to hold against it.")
+    ] = None,
+    probes: ProbeFolders = None,
+) -> None:
     """Verify a bundle offline: form, hashes, signature, ledger, and that its scores follow from its evidence."""
     from prober.audit.commands import verify_command
 
-    raise typer.Exit(verify_command(bundle, key=key, checkpoint=checkpoint, probes=probes or (), say=say))
+    raise typer.Exit(
+        verify_command(
+            bundle, key=key, checkpoint=checkpoint, disclosures=disclosure or (), probes=probes or (), say=say
+        )
+    )
 
 
 @app.command()

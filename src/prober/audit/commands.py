@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from prober.audit.seal import Sealed, Wish, period_of, seal, window_of
@@ -74,13 +75,23 @@ def seal_command(
     return sealed
 
 
-def verify_command(path: Path, *, key: Path | None, checkpoint: Path | None, probes: Iterable[Path], say: Say) -> int:
+def verify_command(
+    path: Path,
+    *,
+    key: Path | None,
+    checkpoint: Path | None,
+    disclosures: Sequence[Path],
+    probes: Iterable[Path],
+    say: Say,
+) -> int:
     """`prober verify`. The exit code: 0 it holds, 3 not everything could be told. Raises Refused where it does not."""
+    from prober.audit import disclose
     from prober.audit.verify import verify
 
     expected = load_public(key) if key is not None else None
     names = trusted()
-    found = verify(path, load_probes(probes), expected, names)
+    given = [disclose.read(one) for one in disclosures]
+    found = verify(path, load_probes(probes), expected, names, [partial(disclose.check, one) for one in given])
     facts = found.facts
     whose = "the key that you named" if expected is not None else f"trusted as {names[found.signer]}"
     say(f"{path} holds:")
@@ -106,6 +117,9 @@ def verify_command(path: Path, *, key: Path | None, checkpoint: Path | None, pro
     else:
         say(f"Derived    {found.underived[0].upper()}{found.underived[1:]}.")
         code = 3
+    for shown in given:
+        for value in shown.values:
+            say(f"Disclosed  {value.pointer} of {shown.exchange} is {value.value}, as in the withheld original.")
     for line in _told(facts):
         say(line)
     return code
@@ -131,6 +145,23 @@ def rejudge_command(path: Path, *, model: Path | None, out: Path | None, probes:
     if out is not None:
         say(f"The scorecard is in {out}.")
     return 0
+
+
+def disclose_command(
+    path: Path, *, custodian: Path, exchange: str, pointers: Sequence[str], out: Path | None, say: Say
+) -> None:
+    """`prober bundle disclose`."""
+    from prober.audit.disclose import disclose, text_of
+
+    found = disclose(path, custodian, exchange, pointers)
+    if out is None:
+        say(text_of(found).rstrip("\n"))
+        return
+    try:
+        out.write_text(text_of(found), encoding="utf-8")
+    except OSError as error:
+        raise Mistake(f"{out}: this cannot be written ({error.strerror}); name another file.") from error
+    say(f"{out} proves {len(found.values)} kept values; check it with `prober verify {path} --disclosure {out}`.")
 
 
 def new_key_command(path: Path | None, say: Say) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from prober.archive import MODEL, RunFolder
@@ -63,7 +63,13 @@ def history_of(
 
 def models_of(folder: RunFolder) -> list[Model]:
     """The models that a run was scored with. Raises Mistake if its file is not one of models."""
-    return [parse_model(text, folder.path / MODEL) for text in folder.models()]
+    return list(_parsed(folder.models()))
+
+
+@lru_cache(maxsize=4)
+def _parsed(texts: tuple[str, ...]) -> tuple[Model, ...]:
+    """Kept, because reading a rule book takes as long as judging a run, and the runs of a series have the same one."""
+    return tuple(parse_model(text, Path(MODEL)) for text in texts)
 
 
 def scored(

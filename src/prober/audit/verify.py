@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -116,7 +116,11 @@ class Opened:
             )
         self.card = _noun(bytes(self._payload(SCORECARD)), Scorecard, SCORECARD)
         self._scratch = tempfile.TemporaryDirectory(prefix="prober-bundle-")
-        self.held = self._unpacked(Path(self._scratch.name))
+        try:
+            self.held = self._unpacked(Path(self._scratch.name))
+        except BaseException:
+            self._scratch.cleanup()
+            raise
 
     def __enter__(self) -> "Opened":
         return self
@@ -252,14 +256,19 @@ class Opened:
 
 
 def verify(
-    path: Path, probes: Mapping[str, LoadedProbe], expected: Ed25519PublicKey | None, trusted: Mapping[str, str]
+    path: Path,
+    probes: Mapping[str, LoadedProbe],
+    expected: Ed25519PublicKey | None,
+    trusted: Mapping[str, str],
+    more: Iterable[Callable[["Opened"], None]] = (),
 ) -> Verified:
     """Verify a bundle. Raises Refused, naming the first thing that is wrong.
 
     `expected` is the key that must have signed it; without one it must be among the `trusted`, names by their ids.
+    `more` are checks of what came with the bundle, made when all that lies in it holds.
     """
     try:
-        return _verify(path, probes, lambda signer: _check_key(signer, expected, trusted))
+        return _verify(path, probes, lambda signer: _check_key(signer, expected, trusted), more)
     except BadFolder as error:
         raise Refused(f"A run in the bundle is not one: {error}") from error
     except (ValueError, OverflowError) as error:
@@ -267,7 +276,12 @@ def verify(
         raise Refused("The bundle holds values that prober does not write.") from error
 
 
-def _verify(path: Path, probes: Mapping[str, LoadedProbe], accept: Callable[[str], None]) -> Verified:
+def _verify(
+    path: Path,
+    probes: Mapping[str, LoadedProbe],
+    accept: Callable[[str], None],
+    more: Iterable[Callable[[Opened], None]],
+) -> Verified:
     with Opened(path, accept) as bundle:
         public = parse_public(bytes(bundle.files[envelope.KEY]))
         if public is None:
@@ -280,6 +294,8 @@ def _verify(path: Path, probes: Mapping[str, LoadedProbe], accept: Callable[[str
         if bundle.statement.predicate != predicate_of(material):
             raise Refused("The signed statement says something else than the files of the bundle.")
         underived = _derive(bundle, material, probes)
+        for check in more:
+            check(bundle)
         return Verified(
             facts=bundle.facts,
             card=bundle.card,
@@ -405,9 +421,9 @@ def _other_file(bundle: Opened, made: Mapping[str, bytes]) -> str | None:
         if name.startswith(packed):
             continue
         if name not in made:
-            return f"{name} is not a file that a bundle has"
+            return f"the file {name} is not one that a bundle has"
         if bytes(bundle.files.get(name, b"")) != made[name]:
-            return f"{name} is not what the other files of the bundle say"
+            return f"the file {name} is not what the other files of the bundle say"
     return None
 
 

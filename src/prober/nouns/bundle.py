@@ -95,6 +95,30 @@ class BundleFacts(Noun):
     signer: Sha256 = Field(description="SHA-256 of the public key (SubjectPublicKeyInfo, DER) that signs the bundle.")
 
 
+class Disclosed(Noun):
+    """One value of an original that was withheld, with what it takes to see that it belongs to it.
+
+    `value` is its canonical JSON text, `salt` the salt of this one leaf, `path` the audit path from it to the root that
+    the exchange's commitment names (RFC 6962 section 2.1.1), all as hex.
+    """
+
+    pointer: str
+    value: str
+    salt: Sha256
+    index: int = Field(ge=0)
+    size: int = Field(ge=1)
+    path: tuple[Sha256, ...]
+
+
+class Disclosure(Noun):
+    """A disclosure file: kept values of one exchange, proved to belong to the original that was not stored."""
+
+    schema_: Literal["prober/disclosure/1"] = Field(default="prober/disclosure/1", alias="schema")
+    run: str
+    exchange: str
+    values: tuple[Disclosed, ...] = Field(min_length=1)
+
+
 class Subject(Noun):
     """What the statement is about: a file, and its digest."""
 
