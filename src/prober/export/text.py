@@ -28,7 +28,7 @@ def said(text: str) -> str:
 
 
 def as_json(value: JSON) -> bytes:
-    """JSON with sorted members, one to a line, in UTF-8 (RFC 8259). Half of a surrogate pair becomes a question mark."""
+    """JSON with sorted members, one to a line, in UTF-8 (RFC 8259). Half a surrogate pair becomes a question mark."""
     text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
     return (text + "\n").encode("utf-8", "replace")
 
