@@ -133,9 +133,13 @@ def request_of(exchange: Exchange) -> str:
 
 
 def _of(subject: Subject, report: Report, weights: dict[str, int]) -> Iterator[Told]:
-    for finding in sorted(subject.findings, key=lambda one: (one.source.probe, one.verdict.message)):
+    for finding in sorted(subject.findings, key=_place):
         probe = finding.source.probe
         yield Told(subject, finding, report.sheets.get(probe), _proofs(finding, subject), weights.get(probe, 0))
+
+
+def _place(finding: Finding) -> tuple[str, str, str, str]:
+    return finding.source.probe, finding.subject, finding.verdict.outcome, finding.verdict.message
 
 
 def _proofs(finding: Finding, subject: Subject) -> tuple[Proof, ...]:
@@ -172,4 +176,5 @@ def _weights(models: Sequence[Model]) -> dict[str, int]:
 
 
 def _segment(text: str) -> str:
-    return quote(text, safe="", errors="replace")
+    # A segment of dots would lead out of the folder (RFC 3986, section 5.2.4), encoded or not.
+    return quote(text, safe="", errors="replace").lstrip(".") or "_"

@@ -25,10 +25,11 @@ from prober.export.text import clean, first_moment, moment, said
 from prober.nouns.model import Model
 from prober.nouns.scorecard import AttestationLine, CriterionScore, MaturityScore, RequirementScore
 from prober.render.report import Report, Subject
-from prober.render.words import CLASS, MEANING, TRUTH, fate_of
+from prober.render.words import CLASS, MEANING, fate_of
 
 FILE = "oscal-assessment-results.json"
 SATISFIED = "Satisfied is OSCAL's word: the requirement of this catalog is true by the evidence named, and no more."
+PRIVATE = "A document decides it that the provider did not make public."
 NOT_SATISFIED = "Not satisfied is OSCAL's word: the requirement of this catalog is false by the evidence named."
 
 
@@ -158,7 +159,7 @@ def _undecided(score: CriterionScore, report: Report) -> Iterator[dict[str, Any]
     yield {
         "uuid": named("oscal undecided", score.id, as_of(report), *(one.run.id for one in subjects(report))),
         "title": said(f"{score.id}: what is not decided"),
-        "description": said(f"{score.title}. {why} State: {score.state}."),
+        "description": said(f"The criterion is: {score.title}. {why} Its state is {score.state}."),
         "props": [
             prop("criterion", score.id),
             prop("state", score.state),
@@ -174,19 +175,20 @@ def _of_criteria(score: MaturityScore, told: Sequence[Told]) -> Iterator[dict[st
     by_probe: dict[str, list[str]] = {}
     for one in told:
         by_probe.setdefault(one.finding.source.probe, []).append(observation_uuid(one))
-    attested = {one.id for one in score.attestations}
+    public = {one.id: one.public for one in score.attestations}
     for criterion in score.criteria:
         for asked in criterion.requirements if criterion.applies else ():
             if asked.truth in ("true", "false"):
                 related = [uuid for probe in asked.findings for uuid in by_probe.get(probe, [])]
-                related += [_attestation_uuid(one) for one in asked.attestations if one in attested]
-                yield _finding(asked, list(dict.fromkeys(related)), told)
+                related += [_attestation_uuid(one) for one in asked.attestations if one in public]
+                seen = asked.why if all(public.get(one, False) for one in asked.attestations) else PRIVATE
+                yield _finding(asked, seen, list(dict.fromkeys(related)), told)
 
 
-def _finding(asked: RequirementScore, related: list[str], told: Sequence[Told]) -> dict[str, Any]:
-    return _decided(
-        objective_id(asked.id), asked.text, f"{TRUTH[asked.truth]}. {asked.why}", asked.truth == "true", related, told
-    )
+def _finding(asked: RequirementScore, seen: str, related: list[str], told: Sequence[Told]) -> dict[str, Any]:
+    # A title that is the requirement itself would read as a fact where it is false.
+    why = f"Asked: {asked.text} Seen: {seen}"
+    return _decided(objective_id(asked.id), asked.id, why, asked.truth == "true", related, told)
 
 
 def _of_probes(book: RuleBook, told: Sequence[Told]) -> Iterator[dict[str, Any]]:
