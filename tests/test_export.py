@@ -387,6 +387,21 @@ def test_our_own_words_never_judge(laggard: Case) -> None:
             assert not judging.search(line) or disclaimed(line), (name, line)
 
 
+def test_no_export_holds_a_label(laggard: Case) -> None:
+    maturity = laggard.report.card.maturity
+    assert maturity is not None
+    assert maturity.label is not None
+    for name, content in laggard.every():
+        for word in (maturity.label.shown, maturity.label.meaning, maturity.label.at_most):
+            assert word not in content.decode(), (name, word)
+
+
+def test_what_holds_a_label_down_weighs_most(laggard: Case) -> None:
+    (run,) = laggard.document("sarif", "prober.sarif")["runs"]
+    weight = {one["id"]: one["properties"]["weight"] for one in run["tool"]["driver"]["rules"]}
+    assert weight["old_tls_refused"] == weight["patient_data_protected"] == 3
+
+
 def test_the_badge_counts_and_says_no_more(laggard: Case) -> None:
     said = laggard.document("badge", "badge.json")
     assert said["message"] == "21 shown · 13 refuted · 0 untested, 2026-11-26, sandbox"
@@ -507,7 +522,7 @@ def test_what_strangers_are_known_to_write_leaves_every_format_whole(small: Case
 
 
 @pytest.mark.deep
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(TEXTS)
 def test_whatever_strangers_write_every_format_stays_whole_at_length(small: Case, text: str) -> None:
     stays_whole(told_by(small, text))

@@ -37,4 +37,4 @@ def test_trestle_reads_the_oscal_of_every_fixture(tmp_path: Path) -> None:
         for name, kind in read.items():
             document = kind.oscal_read(tmp_path / name)
             assert document is not None, (one.name, name)
-            assert document.metadata.oscal_version.root == "1.2.1"
+            assert document.metadata.oscal_version.root.root == "1.2.1"

@@ -14,6 +14,8 @@ from prober.nouns.sheet import Sheet
 from prober.render.report import Report, Subject
 from prober.render.words import NEEDS_PERMIT, answer_of
 
+HEAVIEST = 3
+"""The greatest weight that a criterion can have."""
 _UNFIT = re.compile(r"[^A-Za-z0-9.-]+")
 
 
@@ -39,7 +41,10 @@ class Proof:
 
 @dataclass(frozen=True)
 class Told:
-    """One finding with all that is told beside it. `weight` is that of the heaviest criterion that reads the probe."""
+    """One finding with all that is told beside it.
+
+    `weight` is that of the heaviest criterion that reads the probe, and the greatest of all if a gate does.
+    """
 
     subject: Subject
     finding: Finding
@@ -166,8 +171,11 @@ def _proof(id_: str, pointers: Sequence[str], subject: Subject) -> Proof:
 
 def _weights(models: Sequence[Model]) -> dict[str, int]:
     weights: dict[str, int] = {}
-    for model in models:
-        for criterion in model.criteria if isinstance(model, MaturityModel) else ():
+    for model in (one for one in models if isinstance(one, MaturityModel)):
+        for gate in model.gates:
+            # A gate is for faults that are grave enough to hold a label down, so none weighs more.
+            weights |= dict.fromkeys(gate.met_by.probes() if gate.met_by else (), HEAVIEST)
+        for criterion in model.criteria:
             for requirement in (one for level in criterion.levels.values() for one in level):
                 rules = [requirement.met_by, requirement.elsewhere.met_by if requirement.elsewhere else None]
                 for probe in sorted(frozenset().union(*(rule.probes() for rule in rules if rule is not None))):

@@ -50,8 +50,10 @@ def _suite(subject: Subject, report: Report, findings: Sequence[Told], families:
         skipped=str(ended["skipped"]),
         # The schema wants an instant without a zone; prober's are UTC.
         timestamp=first_moment(run.started, report.card.as_of)[:19],
-        time=seconds(between(run.started, run.ended) or 0),
     )
+    taken = between(run.started, run.ended)
+    if taken is not None:
+        suite.set("time", seconds(taken))
     properties = Xml.SubElement(suite, "properties")
     for name, value in (
         ("run", run.id),

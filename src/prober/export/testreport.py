@@ -1,7 +1,9 @@
 """FHIR R4 TestReport (4.0.1): the findings as tests, for those who keep test results in a FHIR server."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
+from xml.sax.saxutils import escape
 
 from prober.export.bundle import Proof, Told, file_name, of_subject, subjects
 from prober.export.names import named
@@ -10,7 +12,7 @@ from prober.nouns.finding import Outcome
 from prober.nouns.model import Model
 from prober.render.disclaimer import DISCLAIMER
 from prober.render.report import Report, Subject
-from prober.render.words import MEANING
+from prober.render.words import ENVIRONMENT, MEANING, fate_of
 
 RESULT: dict[Outcome, str] = {"present": "pass", "absent": "fail", "not_applicable": "skip", "unknown": "skip"}
 """Outcome -> TestReportActionResult of the assertion; a bug of prober itself is an `error`."""
@@ -51,7 +53,8 @@ def _resource(subject: Subject, report: Report, models: Sequence[Model]) -> dict
         "status": "completed" if complete else "stopped",
         "testScript": _script(subject, models),
         "result": overall(findings),
-        "tester": clean(f"prober {run.tool.prober}. {DISCLAIMER}"),
+        "text": _narrative(subject, findings),
+        "tester": clean(f"prober {run.tool.prober}"),
         "issued": first_moment(report.card.as_of, run.ended, run.started),
         "participant": [
             {"type": "test-engine", "uri": "urn:prober", "display": clean(f"prober {run.tool.prober}")},
@@ -62,6 +65,15 @@ def _resource(subject: Subject, report: Report, models: Sequence[Model]) -> dict
         # An empty array is no valid FHIR.
         resource["test"] = [_test(one) for one in findings]
     return resource
+
+
+def _narrative(subject: Subject, findings: Sequence[Told]) -> dict[str, str]:
+    """The words for a person: how many of each, in which environment, and the disclaimer."""
+    fates = Counter(fate_of(one.finding) for one in findings)
+    counted = ", ".join(f"{count} {fate}" for fate, count in sorted(fates.items())) or "no findings"
+    lines = (f"{subject.run.subject}: {counted}.", ENVIRONMENT[subject.run.environment], DISCLAIMER)
+    paragraphs = "".join(f"<p>{escape(clean(line))}</p>" for line in lines)
+    return {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{paragraphs}</div>'}
 
 
 def _script(subject: Subject, models: Sequence[Model]) -> dict[str, Any]:
@@ -96,7 +108,8 @@ def _test(told: Told) -> dict[str, Any]:
 def _asked(told: Told, exchange: str) -> str:
     """An operation passed if the server answered it, whatever it answered. One without an answer is a warning."""
     found = told.subject.exchanges.get(exchange)
-    return "pass" if found is not None and found.failure is None else "warning"
+    answered = found is not None and (found.status is not None or found.failure is None)
+    return "pass" if answered else "warning"
 
 
 def _message(proof: Proof) -> str:

@@ -1,5 +1,4 @@
-"""OSCAL 1.2.1 (NIST): the criteria as catalog and assessment plan, the run as assessment results, each linked to the
-one before it.
+"""OSCAL 1.2.1 (NIST): the criteria as catalog and assessment plan, the run as results, each linked to the one before.
 
 There is no profile and no system security plan. A profile is reached only through such a plan, and prober knows nothing
 of the security of the system that it looked at: to write one would be to invent it. The assessment plan must import one

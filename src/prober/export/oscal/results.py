@@ -130,10 +130,11 @@ def _collected(told: Told, report: Report) -> str:
 def _attested(line: AttestationLine, report: Report) -> dict[str, Any]:
     """A document that somebody attested. Its words stay out unless it is public: they are the provider's to show."""
     named_so = f"{line.title}, issued by {line.issuer}" if line.public else f"A document of the kind {line.kind}"
+    why = line.why if line.public else ""
     return {
         "uuid": _attestation_uuid(line.id),
         "title": said(f"Attested: {line.id}"),
-        "description": said(f"{named_so}. Class {line.class_}: {CLASS[line.class_]}. State: {line.state}. {line.why}"),
+        "description": said(f"{named_so}. Class {line.class_}: {CLASS[line.class_]}. State: {line.state}. {why}"),
         "props": props(
             (
                 ("attestation", line.id),
