@@ -137,7 +137,6 @@ def _result(told: Told, index: int) -> dict[str, Any]:
             "fate": fate_of(finding),
             "basis": finding.basis,
             "class": finding.class_,
-            "bodies": [one.body for one in told.proofs if one.body],
             **({"reason": verdict.reason} if verdict.reason else {}),
         },
     }
@@ -147,7 +146,8 @@ def _result(told: Told, index: int) -> dict[str, Any]:
 
 
 def _related(number: int, proof: Proof) -> dict[str, Any]:
-    return {"id": number, "message": {"text": said(proof.told)}, "physicalLocation": _physical(proof.uri)}
+    related = {"id": number, "message": {"text": said(proof.told)}, "physicalLocation": _physical(proof.uri)}
+    return {**related, "properties": {"body": proof.body}} if proof.body else related
 
 
 def _physical(uri: str) -> dict[str, Any]:

@@ -57,7 +57,11 @@ def _resource(subject: Subject, report: Report, models: Sequence[Model]) -> dict
         "tester": clean(f"prober {run.tool.prober}"),
         "issued": first_moment(report.card.as_of, run.ended, run.started),
         "participant": [
-            {"type": "test-engine", "uri": "urn:prober", "display": clean(f"prober {run.tool.prober}")},
+            {
+                "type": "test-engine",
+                "uri": f"urn:uuid:{named('prober')}",
+                "display": clean(f"prober {run.tool.prober}"),
+            },
             {"type": "server", "uri": _uri(run.subject), "display": clean(subject.facts.organisation or run.subject)},
         ],
     }

@@ -14,7 +14,13 @@ def document(book: RuleBook, report: Report) -> dict[str, Any]:
     """The whole document."""
     told = metadata(book.title, book, report)
     told["remarks"] = f"{book.disclaimer} {told['remarks']}"
-    return {"catalog": {"uuid": catalog_uuid(book), "metadata": told, "groups": [_group(one) for one in book.groups]}}
+    return {
+        "catalog": {
+            "uuid": catalog_uuid(book, report),
+            "metadata": told,
+            "groups": [_group(one) for one in book.groups],
+        }
+    }
 
 
 def _group(group: Group) -> dict[str, Any]:

@@ -43,9 +43,9 @@ def props(pairs: Iterable[tuple[str, str | None]]) -> list[dict[str, str]]:
     return [prop(name, value) for name, value in pairs if value]
 
 
-def catalog_uuid(book: RuleBook) -> str:
-    """The catalog of a rule book is the same whatever it is used on."""
-    return named("oscal catalog", book.id, book.version, book.digest)
+def catalog_uuid(book: RuleBook, report: Report) -> str:
+    """The catalog of a rule book, as it was last changed: OSCAL wants another UUID for another content."""
+    return named("oscal catalog", book.digest, as_of(report))
 
 
 def plan_uuid(book: RuleBook, report: Report) -> str:
