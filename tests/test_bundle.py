@@ -208,8 +208,8 @@ def insider(ending: str, change: Callable[[str], str], **more: bytes) -> Damage:
     """A file of the payload changed by whoever holds the key: every manifest fits and the signature is right."""
 
     def damage(bench: Bench, place: Path) -> Path:
-        name = bench.data(ending) if ending not in ("README.html", "verify.py") else ending
-        before = bench.files.get(name, b"").decode() if name == ending else bench.text(ending)
+        name = ending if ending in ("README.html", "verify.py") else bench.data(ending)
+        before = bench.files.get(name, bench.files.get(bag.PAYLOAD + name, b"")).decode()
         after = change(before)
         assert after != before
         return bench.resealed(place, {name: after.encode(), **more})

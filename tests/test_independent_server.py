@@ -1,5 +1,6 @@
 """prober meets a FHIR server that is not ours: sekmet-fhir, an independent implementation from the Python registry."""
 
+import json
 import os
 import socket
 import subprocess
@@ -103,3 +104,15 @@ def test_its_true_deviations_are_named(result: tuple[int, dict[str, Finding], Sc
     assert outcome(result, "jwks_published") == "absent"
     assert outcome(result, "versions_listed") == "absent"
     assert outcome(result, "garbage_bearer_refused") == "absent"
+
+
+def test_it_takes_the_findings_as_a_test_report(base: str) -> None:
+    """The export of a fixture is stored, read back, and is what it was."""
+    (golden,) = (Path(__file__).parent / "golden" / "export" / "laggard").glob("TestReport-*.json")
+    report = json.loads(golden.read_text(encoding="utf-8"))
+    headers = {"Content-Type": "application/fhir+json"}
+    url = f"{base}/TestReport/{report['id']}"
+    put = httpx.put(url, content=golden.read_bytes(), headers=headers, timeout=30)
+    assert put.status_code in (200, 201), put.text
+    read = httpx.get(url, timeout=30).json()
+    assert {name: value for name, value in read.items() if name != "meta"} == report
