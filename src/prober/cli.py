@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from prober import cli_attest, cli_bundle, cli_model
-from prober.cli_parts import complain, instant_of, say
+from prober.cli_parts import complain, instant_of, one_of, say
 from prober.mistake import Mistake, Refused
 
 if TYPE_CHECKING:
@@ -63,15 +63,6 @@ def _seconds(option: str, most: int) -> Callable[[str], float]:
     return parsed
 
 
-def _one_of(option: str, names: tuple[str, ...]) -> Callable[[str], str]:
-    def parsed(text: str) -> str:
-        if text not in names:
-            raise Mistake(f"{option} {text}: give one of {', '.join(names)}.")
-        return text
-
-    return parsed
-
-
 def _proxy(text: str) -> str:
     from prober.permission import checked_proxy
 
@@ -117,7 +108,7 @@ Depth = Annotated[
     typer.Option(
         "--depth",
         metavar="NAME",
-        parser=_one_of("--depth", DEPTHS),
+        parser=one_of("--depth", DEPTHS),
         help="How much may be asked: discovery, standard or full (about 40, 300 or 900 requests).",
     ),
 ]
@@ -126,7 +117,7 @@ Pace = Annotated[
     typer.Option(
         "--pace",
         metavar="NAME",
-        parser=_one_of("--pace", PACES),
+        parser=one_of("--pace", PACES),
         help="How fast: polite (one request per second) or sandbox (eight at a time, for sandboxes only).",
     ),
 ]

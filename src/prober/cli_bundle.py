@@ -6,9 +6,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from prober.cli_parts import say
+from prober.cli_parts import one_of, say
 
 SEAL = "seal"
+EXPORTS = ("oscal", "sarif", "junit", "csv", "testreport", "har", "prometheus", "badge")
+"""Here again, so that the help loads nothing; a test holds them together."""
 
 
 class SealUnlessNamed(TyperGroup):
@@ -140,6 +142,22 @@ def rejudge(
     from prober.audit.commands import rejudge_command
 
     raise typer.Exit(rejudge_command(bundle, model=model, out=out, probes=probes or (), say=say))
+
+
+@app.command("export")
+def export_evidence(
+    evidence: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle, or a scored run folder.")],
+    kind: Annotated[
+        str,
+        typer.Option("--as", metavar="FORMAT", parser=one_of("--as", EXPORTS), help=f"One of {', '.join(EXPORTS)}."),
+    ],
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The folder to make. Else print.")] = None,
+    probes: ProbeFolders = None,
+) -> None:
+    """Write what a bundle holds in a format that other people's tools read; docs/exports.md says what each is for."""
+    from prober.audit.commands import export_command
+
+    export_command(evidence, kind=kind, out=out, probes=probes or (), say=say)
 
 
 @keys.command("new")

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import typer
@@ -40,3 +41,14 @@ def moment_of(text: str) -> datetime:
 def instant_of(text: str) -> str:
     """The same in the one form in which prober writes a time."""
     return instant(moment_of(text))
+
+
+def one_of(option: str, names: tuple[str, ...]) -> Callable[[str], str]:
+    """A parser of one of these words. It raises Mistake for any other."""
+
+    def parsed(text: str) -> str:
+        if text not in names:
+            raise Mistake(f"{option} {text}: give one of {', '.join(names)}.")
+        return text
+
+    return parsed

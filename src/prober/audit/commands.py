@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from prober.archive import RunFolder
 from prober.audit.seal import Sealed, Wish, period_of, seal, window_of
 from prober.bundle import chain, note
 from prober.clock import SystemClock
@@ -162,6 +163,22 @@ def disclose_command(
     except OSError as error:
         raise Mistake(f"{out}: this cannot be written ({error.strerror}); name another file.") from error
     say(f"{out} proves {len(found.values)} kept values; check it with `prober verify {path} --disclosure {out}`.")
+
+
+def export_command(path: Path, *, kind: str, out: Path | None, probes: Iterable[Path], say: Say) -> None:
+    """`prober export`: of a bundle, or of a run folder that has not been sealed yet."""
+    from prober.audit.exporting import exported_from
+
+    files = exported_from(path, kind, load_probes(probes))
+    if out is None:
+        if len(files) > 1:
+            raise Mistake(f"--as {kind} gives {len(files)} files ({', '.join(files)}); say with --out DIR where to.")
+        (content,) = files.values()
+        say(content.decode().removesuffix("\n"))
+        return
+    folder = RunFolder.create_plain(out)
+    for name, content in files.items():
+        say(f"{folder.write_report(name, content.decode())}")
 
 
 def new_key_command(path: Path | None, say: Say) -> None:

@@ -27,9 +27,8 @@ from prober.archive import (
     collected_digest,
     read_plainly,
 )
-from prober.audit import bodies
 from prober.audit.derive import Held, findings_of, history_of, models_of, other_probes, package_files, scored
-from prober.bundle import bag, chain, container, envelope
+from prober.bundle import bag, bodies, chain, container, envelope
 from prober.clock import instant
 from prober.handwriting import load_yaml
 from prober.keys import Signer
@@ -440,8 +439,8 @@ def _files_of_run(one: Held, findings: tuple[Finding, ...], history: tuple[Histo
         files[f"{place}/{HISTORY}"] = b"".join(_text(line.line()) for line in history)
     for exchange in exchanges.values():
         if exchange.body is not None:
-            name, content = bodies.stored(exchange.body, exchange.content)
-            files[f"{BLOBS}/{name}"] = content
+            name = bodies.file_name(exchange.body, len(exchange.content))
+            files[f"{BLOBS}/{name}"] = bodies.stored(exchange.content)
     return files
 
 

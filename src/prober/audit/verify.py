@@ -26,7 +26,6 @@ from prober.archive import (
     RunFolder,
     collected_digest,
 )
-from prober.audit import bodies
 from prober.audit.derive import Held, findings_of, history_of, models_of, other_probes, scored
 from prober.audit.seal import (
     DOCUMENTS,
@@ -41,7 +40,7 @@ from prober.audit.seal import (
     package_digest,
     predicate_of,
 )
-from prober.bundle import bag, chain, container, envelope
+from prober.bundle import bag, bodies, chain, container, envelope
 from prober.keys import key_id, parse_public
 from prober.ledger import file_name
 from prober.library import LoadedProbe

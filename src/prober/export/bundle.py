@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from prober.bundle import bodies
 from prober.export.text import clean
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Finding
@@ -71,9 +72,11 @@ def exchange_at(run: str, exchange: str) -> str:
     return f"data/runs/{_segment(run)}/exchanges.jsonl#{_segment(exchange)}"
 
 
-def body_at(digest: str) -> str:
-    """Where a stored body lies in the bundle, by its SHA-256."""
-    return f"data/blobs/{_segment(digest)}"
+def body_at(exchange: Exchange | None) -> str | None:
+    """Where the stored body of an exchange lies in the bundle, by its SHA-256; None if it has none."""
+    if exchange is None or exchange.body is None:
+        return None
+    return f"data/blobs/{_segment(bodies.file_name(exchange.body, len(exchange.content)))}"
 
 
 def file_name(*parts: str) -> str:
@@ -164,7 +167,7 @@ def _proof(id_: str, pointers: Sequence[str], subject: Subject) -> Proof:
         exchange=clean(id_),
         pointers=tuple(clean(one) for one in pointers),
         uri=exchange_at(subject.run.id, id_),
-        body=body_at(exchange.body) if exchange is not None and exchange.body is not None else None,
+        body=body_at(exchange),
         what=request_of(exchange) if exchange is not None else f"exchange {clean(id_)}",
     )
 

@@ -148,7 +148,7 @@ def _own(exchange: Exchange, subject: Subject) -> dict[str, Any]:
         "evidence": exchange_at(subject.run.id, exchange.id),
         "observation": exchange.observation,
         "label": exchange.label or None,
-        "body": body_at(exchange.body) if exchange.body else None,
+        "body": body_at(exchange),
         "reduced": exchange.reduced,
         "truncated": exchange.truncated or None,
         "failure": {"reason": failure.reason, "kind": failure.kind, "message": failure.message} if failure else None,
