@@ -7,8 +7,10 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from prober.nouns.attestation import Attestation, AttestationFile
+from prober.nouns.bundle import BundleFacts, Disclosure, Statement, WaiverFile
 from prober.nouns.finding import Finding
 from prober.nouns.history import HistoryLine
+from prober.nouns.ledger import LedgerExtract, LedgerLine
 from prober.nouns.model import Model
 from prober.nouns.provider import Authorization, Provider
 from prober.nouns.run import Run
@@ -29,6 +31,12 @@ def schemas() -> Mapping[str, str]:
         "model": TypeAdapter(Model),
         "probe-sheet": TypeAdapter(Sheet),
         "run": TypeAdapter(Run),
+        "bundle": TypeAdapter(BundleFacts),
+        "statement": TypeAdapter(Statement),
+        "ledger-line": TypeAdapter(LedgerLine),
+        "ledger-extract": TypeAdapter(LedgerExtract),
+        "disclosure": TypeAdapter(Disclosure),
+        "waivers": TypeAdapter(WaiverFile),
     }
     return {f"{name}.schema.json": _text(name, adapter) for name, adapter in nouns.items()}
 
