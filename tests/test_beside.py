@@ -497,6 +497,20 @@ def test_without_ssh_keygen_nothing_is_signed_and_nothing_counts_as_checked(
     assert not _only(check_beside(bundle, tsa_ca=None, ssh_signers=None)).checked
 
 
+def test_an_ssh_keygen_that_is_too_old_says_nothing_about_a_signature(
+    bundle: Path, tmp_path: Path, prober: Prober, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    old = tmp_path / "bin" / "ssh-keygen"
+    old.write_text("#!/bin/sh\necho usage >&2\nexit 1\n")
+    old.chmod(0o700)
+    monkeypatch.setenv("PATH", str(old.parent))
+    assert "too old" in prober("bundle", "ssh-sign", bundle, "--ssh-key", bundle).err
+    _beside(bundle, ".sig").write_bytes(b"whatever")
+    found = _only(check_beside(bundle, tsa_ca=None, ssh_signers=None))
+    assert (found.checked, "too old" in found.text) == (False, True)
+
+
 @needs_ssh
 def test_what_is_no_ssh_key_signs_nothing(bundle: Path, tmp_path: Path, prober: Prober) -> None:
     (tmp_path / "letter").write_text("a letter")

@@ -113,6 +113,10 @@ def _signature(path: Path, signers: Path | None, identity: str | None) -> Senten
         return Sentence(about, f"Signed by {ssh.signer(path, place, signers, identity)}, with the {key}.", True)
     except ssh.WrongSignature as wrong:
         raise Refused(f"{place.name} is no signature of this bundle: {wrong}.") from wrong
+    except ssh.TooOld:
+        return Sentence(
+            about, f"{place.name} was not checked: this machine's ssh-keygen is too old (OpenSSH 8.2 can).", False
+        )
 
 
 def _missing(about: str, place: Path, option: str) -> Sentence:

@@ -69,6 +69,8 @@ def ssh_sign_command(path: Path, *, key: Path, say: Say) -> None:
     except ssh.WrongSignature as wrong:
         place.unlink()
         raise Mistake(f"--ssh-key {key}: ssh-keygen wrote a signature that does not hold; try again.") from wrong
+    except ssh.TooOld:
+        signed_with = "key that you named"
     say(f"{place} is a signature with the {signed_with}; keep it beside the bundle.")
 
 

@@ -17,11 +17,17 @@ NAMESPACE = "prober-bundle"
 """What the signature is for, so that nobody's signature for another purpose passes for one of a bundle."""
 LARGEST = 65_536
 _PROGRAM = "ssh-keygen"
+_USAGE = 1
+"""How it ends when it does not know an option; a signature that does not hold is 255."""
 _KEY = re.compile(r"with (\S+ key \S+)")
 
 
 class WrongSignature(Exception):
     """A signature that proves nothing about this file: one sentence without the name of the file."""
+
+
+class TooOld(Exception):
+    """This ssh-keygen cannot do what was asked of it, so that nothing is known of the signature."""
 
 
 def installed() -> bool:
@@ -35,7 +41,10 @@ def sign(path: Path, key: Path) -> bytes:
         raise Mistake("An SSH signature needs ssh-keygen, which belongs to OpenSSH and is not on this machine.")
     if not key.is_file():
         raise Mistake(f"--ssh-key {key}: this is not a file; name your SSH key, for example ~/.ssh/id_ed25519.")
-    done = _run(("sign", "-f", str(key)), path)
+    try:
+        done = _run(("sign", "-f", str(key)), path)
+    except TooOld as error:
+        raise Mistake("This machine's ssh-keygen is too old to sign files; OpenSSH 8.2 or newer can.") from error
     if done.returncode or not done.stdout:
         said = plain((done.stderr.decode("utf-8", "replace").strip().splitlines() or ["nothing"])[-1])
         raise Mistake(f"--ssh-key {key}: ssh-keygen did not sign with this key; it said: {said}")
@@ -43,7 +52,7 @@ def sign(path: Path, key: Path) -> bytes:
 
 
 def signing_key(path: Path, signature: Path) -> str:
-    """The kind and the fingerprint of the key that signed this file. Raises WrongSignature if none did."""
+    """The kind and the fingerprint of the key that signed this file. Raises WrongSignature if none did, or TooOld."""
     done = _run(("check-novalidate", "-s", str(signature)), path)
     if done.returncode:
         raise WrongSignature(
@@ -56,7 +65,7 @@ def signing_key(path: Path, signature: Path) -> str:
 def signer(path: Path, signature: Path, signers: Path, identity: str | None) -> str:
     """Who signed this file, by a file of allowed signers. Raises WrongSignature if nobody in it did.
 
-    With an `identity` it must have been that one.
+    With an `identity` it must have been that one. Raises TooOld as well.
     """
     names: Sequence[str] = (identity,) if identity is not None else _principals(path, signature, signers)
     for name in names:
@@ -81,10 +90,13 @@ def _run(words: Sequence[str], path: Path) -> subprocess.CompletedProcess[bytes]
     command = [_PROGRAM, "-Y", words[0], "-n", NAMESPACE, *words[1:]]
     try:
         with path.open("rb") as file:
-            return subprocess.run(  # noqa: S603
+            done = subprocess.run(  # noqa: S603
                 command, stdin=file, capture_output=True, timeout=SIGNING_SECONDS, check=False
             )
     except OSError as error:
         raise Mistake(f"ssh-keygen cannot be run ({error.strerror}).") from error
     except subprocess.TimeoutExpired as error:
         raise Mistake(f"ssh-keygen did not end within {SIGNING_SECONDS} seconds.") from error
+    if done.returncode == _USAGE:
+        raise TooOld
+    return done
