@@ -558,7 +558,9 @@ def verify(_sealed: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.Monke
 
     def call(**words: Any) -> tuple[int, str]:
         said: list[str] = []
-        code = verify_command(path, key=_sealed[1], checkpoint=None, probes=(), say=said.append, **words)
+        code = verify_command(
+            path, key=_sealed[1], checkpoint=None, disclosures=(), probes=(), say=said.append, **words
+        )
         return code, "\n".join(said)
 
     return call
