@@ -54,6 +54,10 @@ LedgerFolder = Annotated[
 Checkpoint = Annotated[
     Path | None, typer.Option("--checkpoint", metavar="FILE", help="An earlier checkpoint to hold the ledger against.")
 ]
+TsaCa = Annotated[
+    Path | None,
+    typer.Option("--tsa-ca", metavar="FILE", help="Root certificates of timestamp authorities to trust, in PEM."),
+]
 ProbeFolders = Annotated[list[Path] | None, typer.Option("--probes", metavar="DIR", help="More probe folders.")]
 Base = Annotated[str, typer.Argument(metavar="URL", help="The FHIR base whose ledger it is.")]
 
@@ -111,6 +115,38 @@ def disclose(
     disclose_command(bundle, custodian=custodian, exchange=exchange, pointers=pointer, out=out, say=say)
 
 
+@bundle.command("stamp")
+def stamp(
+    bundle: Bundle,
+    tsa: Annotated[str | None, typer.Option("--tsa", metavar="URL", help="The timestamp authority to ask.")] = None,
+    request: Annotated[
+        Path | None, typer.Option("--request", metavar="FILE.tsq", help="Write the request instead of sending it.")
+    ] = None,
+    response: Annotated[
+        Path | None, typer.Option("--response", metavar="FILE.tsr", help="Take an answer that was fetched elsewhere.")
+    ] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option("--ca-file", metavar="FILE", help="More CAs to trust for https, in PEM.")
+    ] = None,
+    tsa_ca: TsaCa = None,
+) -> None:
+    """Get a trusted timestamp (RFC 3161) of a bundle file; it lies beside the bundle as NAME.tsr."""
+    from prober.audit.beside_commands import stamp_command
+
+    stamp_command(bundle, tsa=tsa, request=request, response=response, ca_file=ca_file, tsa_ca=tsa_ca, say=say)
+
+
+@bundle.command("ssh-sign")
+def ssh_sign(
+    bundle: Bundle,
+    key: Annotated[Path, typer.Option("--ssh-key", metavar="FILE", help="Your SSH key, as for ssh-keygen -Y sign.")],
+) -> None:
+    """Sign a bundle file with an SSH key as well; the signature lies beside the bundle as NAME.sig."""
+    from prober.audit.beside_commands import ssh_sign_command
+
+    ssh_sign_command(bundle, key=key, say=say)
+
+
 @app.command()
 def verify(
     bundle: Bundle,
@@ -119,16 +155,31 @@ def verify(
     disclosure: Annotated[
         list[Path] | None, typer.Option("--disclosure", metavar="FILE", help="A disclosure to hold against it.")
     ] = None,
+    tsa_ca: TsaCa = None,
+    ssh_signers: Annotated[
+        Path | None,
+        typer.Option("--ssh-signers", metavar="FILE", help="Allowed signers, for an SSH signature beside it."),
+    ] = None,
+    ssh_identity: Annotated[
+        str | None, typer.Option("--ssh-identity", metavar="NAME", help="The one of them who must have signed.")
+    ] = None,
     probes: ProbeFolders = None,
 ) -> None:
     """Verify a bundle offline: form, hashes, signature, ledger, and that its scores follow from its evidence."""
     from prober.audit.commands import verify_command
 
-    raise typer.Exit(
-        verify_command(
-            bundle, key=key, checkpoint=checkpoint, disclosures=disclosure or (), probes=probes or (), say=say
-        )
+    code = verify_command(
+        bundle,
+        key=key,
+        checkpoint=checkpoint,
+        disclosures=disclosure or (),
+        probes=probes or (),
+        say=say,
+        tsa_ca=tsa_ca,
+        ssh_signers=ssh_signers,
+        ssh_identity=ssh_identity,
     )
+    raise typer.Exit(code)
 
 
 @app.command()

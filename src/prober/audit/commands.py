@@ -84,15 +84,20 @@ def verify_command(
     disclosures: Sequence[Path],
     probes: Iterable[Path],
     say: Say,
+    tsa_ca: Path | None = None,
+    ssh_signers: Path | None = None,
+    ssh_identity: str | None = None,
 ) -> int:
     """`prober verify`. The exit code: 0 it holds, 3 not everything could be told. Raises Refused where it does not."""
     from prober.audit import disclose
+    from prober.audit.beside import check_beside
     from prober.audit.verify import verify
 
     expected = load_public(key) if key is not None else None
     names = trusted()
     given = [disclose.read(one) for one in disclosures]
     found = verify(path, load_probes(probes), expected, names, [partial(disclose.check, one) for one in given])
+    proofs = check_beside(path, tsa_ca=tsa_ca, ssh_signers=ssh_signers, ssh_identity=ssh_identity)
     facts = found.facts
     whose = "the key that you named" if expected is not None else f"trusted as {names[found.signer]}"
     say(f"{path} holds:")
@@ -121,6 +126,9 @@ def verify_command(
     for shown in given:
         for value in shown.values:
             say(f"Disclosed  {value.pointer} of {shown.exchange} is {value.value}, as in the withheld original.")
+    for proof in proofs:
+        say(f"{proof}")
+        code = code if proof.checked else 3
     for line in _told(facts):
         say(line)
     return code
