@@ -195,7 +195,7 @@ def bomb(bench: Bench, place: Path) -> Path:
     """A stored body that unpacks to a gigabyte, signed by the right key."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     packed = b"".join(packer.compress(bytes(2**20)) for _ in range(1024)) + packer.flush()
-    whole = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff" + packed + bytes(8)
+    whole = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff" + packed + bytes(8)
     name = bench.data(".gz")
     return bench.resealed(place, {name: whole})
 

@@ -103,3 +103,24 @@ def test_the_report_speaks_of_a_sandbox_and_rates_nothing(folder: RunFolder) -> 
     assert card.maturity.label.shown == "Sandbox: Not rated"
     page = Path(folder.path / "report.html").read_text(encoding="utf-8")
     assert "HIMSS has not proposed, reviewed or endorsed it" in page
+
+
+def test_a_bundle_of_the_run_verifies_and_is_scored_again_elsewhere(folder: RunFolder, tmp_path: Path) -> None:
+    """In another locale and time zone, the auditor gets the same scorecard byte for byte."""
+
+    def command(*words: object, **changes: str) -> subprocess.CompletedProcess[str]:
+        whole = [sys.executable, "-m", "prober.cli", *map(str, words)]
+        return subprocess.run(whole, env=os.environ | changes, capture_output=True, text=True, timeout=120, check=False)
+
+    key, bundle = tmp_path / "key.pem", tmp_path / "hapi.prober.zip"
+    assert command("keys", "new", key).returncode == 0
+    (tmp_path / "pub.pem").write_text("".join(command("keys", "show", key).stdout.splitlines(keepends=True)[1:]))
+    made = command("bundle", folder.path, "--out", bundle, "--key", key)
+    assert made.returncode == 0, made.stderr
+    told = command("verify", bundle, "--key", tmp_path / "pub.pem")
+    assert told.returncode == 0, told.stderr
+    assert "run 1 of " in told.stdout
+    strange = {"LC_ALL": "tr_TR.UTF-8", "TZ": "Pacific/Chatham", "PYTHONHASHSEED": "4"}
+    again = command("rejudge", bundle, "--out", tmp_path / "again", **strange)
+    assert "the same scorecard, byte for byte" in again.stdout, again.stderr
+    assert (tmp_path / "again" / "scorecard.json").read_bytes() == (folder.path / "scorecard.json").read_bytes()

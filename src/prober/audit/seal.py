@@ -92,6 +92,8 @@ class Material:
     card: Scorecard
     ledgers: Mapping[str, LedgerExtract]
     known_answers: bytes
+    bodies: Mapping[str, bytes]
+    """The stored bodies as they lie in the bundle, by file name. What packed them is not part of the material."""
     documents: Mapping[str, bytes] = field(default_factory=dict)
     """Public documents by their SHA-256."""
 
@@ -142,6 +144,7 @@ def files_of(material: Material) -> dict[str, bytes]:
         payload |= _files_of_run(one, material.findings[id_], material.history[id_])
     for subject, extract in material.ledgers.items():
         payload[f"{LEDGER}/{file_name(subject)}.json"] = _text(extract.line())
+    payload |= {f"{BLOBS}/{name}": content for name, content in material.bodies.items()}
     payload |= {f"{DOCUMENTS}/{digest}": content for digest, content in material.documents.items()}
     last = max(one.run.as_of or one.run.started for one in material.held.values())
     info = {
@@ -273,8 +276,9 @@ def _material(
     extracts = {one: ledger.extract(one, wish.signer, since) for one in subjects if one in listed}
     for extract in extracts.values():
         _refuse_missing(extract, facts)
+    packed = _packed_bodies(held.values())
     answers = Path(prober.__file__).with_name("known_answers.json").read_bytes()
-    return Material(facts, held, findings, history, models, card, extracts, answers, documents)
+    return Material(facts, held, findings, history, models, card, extracts, answers, packed, documents)
 
 
 def _findings(one: Held, probes: Mapping[str, LoadedProbe]) -> tuple[Finding, ...]:
@@ -418,7 +422,7 @@ def _committed(one: Held) -> bool:
 
 
 def _files_of_run(one: Held, findings: tuple[Finding, ...], history: tuple[HistoryLine, ...]) -> dict[str, bytes]:
-    """The files of one run, each line in its canonical form, and its bodies, which all runs share."""
+    """The files of one run but its bodies, each line in its canonical form."""
     folder, place = one.folder, f"{RUNS}/{one.run.id}"
     rules = read_plainly(folder.path / MODEL, LARGEST_MODEL)
     exchanges = one.exchanges
@@ -437,11 +441,18 @@ def _files_of_run(one: Held, findings: tuple[Finding, ...], history: tuple[Histo
         files[f"{place}/{ATTESTATIONS}"] = b"".join(_text(line.line()) for line in lines)
     if history:
         files[f"{place}/{HISTORY}"] = b"".join(_text(line.line()) for line in history)
-    for exchange in exchanges.values():
-        if exchange.body is not None:
-            name = bodies.file_name(exchange.body, len(exchange.content))
-            files[f"{BLOBS}/{name}"] = bodies.stored(exchange.content)
     return files
+
+
+def _packed_bodies(held: Iterable[Held]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for one in held:
+        for exchange in one.exchanges.values():
+            if exchange.body is not None:
+                name = bodies.file_name(exchange.body, len(exchange.content))
+                if name not in found:
+                    found[name] = bodies.stored(exchange.content)
+    return found
 
 
 def _shown(material: Material) -> bundle_page.Shown:

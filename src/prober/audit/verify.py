@@ -46,7 +46,7 @@ from prober.ledger import file_name
 from prober.library import LoadedProbe
 from prober.mistake import BadFolder, Mistake, Refused
 from prober.nouns.attestation import Attestation
-from prober.nouns.base import Noun
+from prober.nouns.base import Noun, canonical
 from prober.nouns.bundle import BundleFacts
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Finding
@@ -155,6 +155,7 @@ class Opened:
             self.card,
             ledgers,
             bytes(self._payload(KNOWN_ANSWERS)),
+            {name: bytes(content) for name, content in self.below(BLOBS).items()},
             {name: bytes(content) for name, content in self.below(DOCUMENTS).items()},
         )
 
@@ -413,12 +414,10 @@ def _difference(bundle: Opened, material: Material, probes: Mapping[str, LoadedP
 
 
 def _other_file(bundle: Opened, made: Mapping[str, bytes]) -> str | None:
-    """The first file that sealing would write otherwise. Packed bodies are compared unpacked, since zlib differs."""
-    packed = f"{bag.PAYLOAD}{BLOBS}/"
-    summed = {bag.MANIFEST, bag.TAG_MANIFEST, bag.INFO}
-    for name in sorted({*made, *bundle.files} - summed - set(envelope.OUTSIDE)):
-        if name.startswith(packed):
-            continue
+    """The first file that sealing would write otherwise."""
+    summed = {bag.INFO, bag.MANIFEST, bag.TAG_MANIFEST}
+    # What is summed up over the others comes last, so that the file that differs is the one that is named.
+    for name in sorted({*made, *bundle.files} - set(envelope.OUTSIDE), key=lambda one: (one in summed, one)):
         if name not in made:
             return f"the file {name} is not one that a bundle has"
         if bytes(bundle.files.get(name, b"")) != made[name]:
@@ -431,7 +430,8 @@ def _noun(content: bytes, noun: type[N], where: str) -> N:
         one = noun.model_validate_json(content)
     except ValidationError as error:
         raise Refused(f"{where} is not what prober writes.") from error
-    if f"{one.line()}\n".encode() != content:
+    # Canonical text, whatever members it has; that it has all of them is seen when the files are made anew.
+    if f"{canonical(json.loads(content))}\n".encode() != content:
         raise Refused(f"{where} is not written in its one legal form.")
     return one
 

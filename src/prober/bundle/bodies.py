@@ -10,8 +10,8 @@ LARGE = 4096
 """Bytes from which on a body is stored as gzip."""
 LARGEST = 64 * 2**20
 """Bytes: prober stores no larger body."""
-_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"
-"""Section 2.3: deflate, no flags, no time, best compression, unknown system."""
+_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+"""Section 2.3: deflate, no flags, no time, no remark on the compression, unknown system."""
 _TRAILER = struct.Struct("<II")
 
 
@@ -24,7 +24,7 @@ def stored(content: bytes) -> bytes:
     """The bytes by which a body lies in a bundle."""
     if len(content) < LARGE:
         return content
-    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
     packed = packer.compress(content) + packer.flush()
     return _HEADER + packed + _TRAILER.pack(zlib.crc32(content), len(content))
 
