@@ -14,6 +14,8 @@ from prober.redact.urls import HOST, Kept, UrlGate
 Header = tuple[str, str]
 DROPPED = "prober-dropped-headers"
 
+LONGEST_PROGRESS = 100
+"""X-Progress is shorter than this (Bulk Data Access 2.0.0, "Response - In-Progress Status")."""
 INTEGER = re.compile(r"-?[0-9]{1,16}(?:\.[0-9]{1,6})?")
 COUNT = re.compile(r"[0-9]{1,10}")
 SEPARATORS = re.compile(r"([,;=\s\"]+)")
@@ -142,7 +144,7 @@ class HeaderGate:
             "x-content-type-options": self._words,
             "x-frame-options": self._words,
             "x-powered-by": texts.text,
-            "x-progress": texts.text,
+            "x-progress": self._progress,
             "x-ratelimit-limit": self._integer,
             "x-ratelimit-remaining": self._integer,
             "x-ratelimit-reset": self._integer,
@@ -255,6 +257,14 @@ class HeaderGate:
             gated = self._seal.text(plain)
         quote = '"' if value[:1] == '"' else ""
         return f"{shown}={quote}{gated}{quote}"
+
+    def _progress(self, value: str) -> str:
+        """Words that stay on their side of the length that Bulk Data allows, though placeholders have their own."""
+        gated = self._texts.text(value)
+        if (len(gated) < LONGEST_PROGRESS) == (len(value) < LONGEST_PROGRESS):
+            return gated
+        shown = self._seal.text(value)
+        return shown if len(value) < LONGEST_PROGRESS else " ".join([shown] * (LONGEST_PROGRESS // len(shown)))
 
     def _link(self, value: str) -> str:
         """Links with their relation (RFC 8288); other parameters go."""
