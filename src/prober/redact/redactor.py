@@ -12,6 +12,7 @@ from prober.redact import json_bodies, xml_bodies
 from prober.redact.disguise import Flooded, packed
 from prober.redact.headers import HeaderGate
 from prober.redact.json_bodies import Crowded, Json, JsonGate, Members
+from prober.redact.pages import told_of
 from prober.redact.placeholders import Seal
 from prober.redact.published import is_published, is_published_xml, shape_of
 from prober.redact.scrub import Scrubber
@@ -25,11 +26,6 @@ UNPARSEABLE_LINE = "!"
 HTML = re.compile(rb"\s*+(?:<!--.{0,4096}?-->\s*+)?<(?:!doctype\s++html|html|head|body)\b", re.I | re.S)
 FIRST = re.compile(rb"\s*+(\S)")
 LINES = re.compile(rb"\s*+\{[^\n]*\}[ \t\r]*+\n\s*+\{")
-LOGIN_SIGNS = re.compile(
-    rb"type\s{0,8}=\s{0,8}[\"']?password|name\s{0,8}=\s{0,8}[\"']?(?:j_password|passwd|password|SAMLRequest|SAMLResponse)\b"
-    rb"|openid-connect/auth|/oauth2?/(?:v[0-9]/)?authorize|/saml2?/sso",
-    re.I,
-)
 JWK_SIGN = re.compile(rb'"kty"|\\u00')
 JWK_SECRETS = frozenset({"d", "p", "q", "dp", "dq", "qi", "k", "oth"})
 MOST_LINES = 50_000
@@ -169,9 +165,7 @@ class Redactor:
         if media == "ndjson":
             return self._ndjson_body(data, whole=whole, public=public, lead=lead, keepable=keepable)
         if media == "html":
-            login = "yes" if LOGIN_SIGNS.search(data) else "no"
-            note = f"HTML of {len(data)} bytes, login-form: {login}"
-            return RedactedBody(data if keepable else b"", "html", keepable, note)
+            return RedactedBody(data if keepable else b"", "html", keepable, told_of(data))
         if media == "text" and (keepable or not whole):
             return self._text_body(data, content_type, whole=whole)
         keepable = keepable and _is_utf8(data)
