@@ -32,7 +32,7 @@ def octets(text: str) -> bytes:
 
 
 class Seal:
-    """Makes placeholders under one run's key, recognises its own, and shifts dates by the run's secret days and seconds.
+    """Makes placeholders under one run's key, recognises its own, and shifts dates by the run's secret time.
 
     A placeholder is a letter and 24 hexadecimal digits: 64 bits that stand for the value and 32 that only this key
     could have put behind them. Two values get the same one with a chance of 2^-64; a stranger guesses one with 2^-32.
@@ -147,4 +147,6 @@ class Seal:
             then = self._earlier(f"{day}T{match[4]}:{match[5]}:{'59' if match[6] == '60' else match[6]}")
         except (ValueError, OverflowError):
             return self.text(value)
-        return f"{WEEKDAYS[then.weekday()]}, {then.day:02d} {MONTHS[then.month - 1]} {then.year:04d} {then:%H:%M:%S} GMT"
+        return (
+            f"{WEEKDAYS[then.weekday()]}, {then.day:02d} {MONTHS[then.month - 1]} {then.year:04d} {then:%H:%M:%S} GMT"
+        )
