@@ -18,6 +18,7 @@ LONGEST_PROGRESS = 100
 """X-Progress is shorter than this (Bulk Data Access 2.0.0, "Response - In-Progress Status")."""
 INTEGER = re.compile(r"-?[0-9]{1,16}(?:\.[0-9]{1,6})?")
 COUNT = re.compile(r"[0-9]{1,10}")
+COUNTING = exact("max-age s-maxage stale-while-revalidate stale-if-error timeout max")
 SEPARATORS = re.compile(r"([,;=\s\"]+)")
 AUTH_SCHEMES = exact("bearer basic digest negotiate ntlm dpop hoba mutual oauth aws4-hmac-sha256")
 COOKIES = exact(
@@ -115,9 +116,9 @@ class HeaderGate:
             "content-language": self._words,
             "content-location": self._urls.url,
             "content-security-policy": seal.text,
-            "deprecation": self._moment,
+            "deprecation": seal.http_date,
             "etag": self.etag,
-            "expires": self._moment,
+            "expires": self._expiry,
             "keep-alive": self._counted,
             "last-modified": seal.http_date,
             "link": self._link,
@@ -133,7 +134,7 @@ class HeaderGate:
             "server": texts.text,
             "set-cookie": self._set_cookie,
             "strict-transport-security": self._counted,
-            "sunset": self._moment,
+            "sunset": seal.http_date,
             "vary": self._words,
             "via": seal.text,
             "warning": texts.text,
@@ -200,9 +201,13 @@ class HeaderGate:
         return self._seal.text(part)
 
     def _counted(self, value: str) -> str:
-        """Directives, some of which count seconds."""
+        """Directives, some of which count seconds: a number stays only behind the name of such a one."""
         parts = SEPARATORS.split(value)
-        return "".join(part if at % 2 or COUNT.fullmatch(part) else self._one(part) for at, part in enumerate(parts))
+        shown = []
+        for at, part in enumerate(parts):
+            counts = at >= 2 and parts[at - 1] == "=" and parts[at - 2].strip().lower() in COUNTING
+            shown.append(part if at % 2 or (counts and COUNT.fullmatch(part)) else self._one(part))
+        return "".join(shown)
 
     def _integer(self, value: str) -> str:
         return value if INTEGER.fullmatch(value.strip()) else self._seal.text(value)
@@ -210,6 +215,9 @@ class HeaderGate:
     def _moment(self, value: str) -> str:
         plain = value.strip()
         return value if INTEGER.fullmatch(plain) or HTTP_DATE.fullmatch(plain) else self._seal.text(value)
+
+    def _expiry(self, value: str) -> str:
+        return value if value.strip() in ("0", "-1") else self._seal.http_date(value)
 
     def _host(self, value: str) -> str:
         return value if HOST.fullmatch(value) else self._seal.text(value)
