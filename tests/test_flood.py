@@ -1,13 +1,14 @@
 """A flood of canaries: every string that a server says is one, as plausible as can be, and nobody finds any later.
 
 A canary looks like what stood in its place: it is a code under the system that stood there, the last step, the query,
-the fragment or the version of a URL that is well known, a date of the calendar, an id, base64, narrative. The flood runs
-through a server and the whole of prober, and then every file and every word that it left or said is searched. The quick
-flood is made of the sandbox's records, the recorded servers and resources by chance; the deep one is every string of
-the examples that HL7 publishes with FHIR R4.
+the fragment or the version of a URL that is well known, a date of the calendar, an id, base64, narrative. The flood
+runs through a server and the whole of prober, and then every file and every word that it left or said is searched. The
+quick flood is made of the sandbox's records and a recorded server's answers; the deep one is every string of the
+examples that HL7 publishes with FHIR R4.
 """
 
 import base64
+import gc
 import gzip
 import hashlib
 import json
@@ -30,17 +31,14 @@ from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from prober import cli
 from prober.archive import RunFolder
 from prober.clock import SystemClock
-from prober.nouns.evidence import Exchange
 from prober.nouns.provider import Provider
+from prober.nouns.run import Environment
 from prober.pipeline import Options, prepare
 from prober.redact import Redactor
-from prober.redact.tables import tables
 from prober.sandbox.data import store
 from prober.stages import run_stage
 
@@ -87,6 +85,10 @@ class Canaries:
 
     def time(self) -> str:
         return f"07:31:1{self.planted % 10}.{self.number()}"
+
+    def http_date(self) -> str:
+        self.planted += 1
+        return f"Sat, 15 Jan {FIRST_YEAR + 4 * (self.planted % 1900)} 07:31:1{self.planted % 10} GMT"
 
     def base64(self) -> str:
         return base64.b64encode(f"{self.word()} {self.number()}".encode()).decode()
@@ -357,9 +359,9 @@ def xml_of(value: Json, name: str, out: list[str]) -> None:
 class FloodServer:
     """A server that says nothing but canaries, page after page, in one shape after the other."""
 
-    def __init__(self, pages: Sequence[Page]) -> None:
+    def __init__(self, pages: Sequence[Page], flood: Canaries | None = None) -> None:
         self.pages = pages
-        self.flood = Canaries()
+        self.flood = flood or Canaries()
         self.patient, self.group = self.flood.word(), self.flood.word()
         self.origin = ""
         self.told: Counter[str] = Counter()
@@ -369,10 +371,10 @@ class FloodServer:
     def base(self) -> str:
         return f"{self.origin}/fhir"
 
-    def provider(self) -> Provider:
+    def provider(self, environment: Environment = "production") -> Provider:
         return Provider(
             organisation="Example",
-            environment="production",
+            environment=environment,
             fhir_bases=(self.base,),
             test_patients=(self.patient,),
             groups=(self.group,),
@@ -405,14 +407,15 @@ class FloodServer:
         f = self.flood
         return {
             "Set-Cookie": f"JSESSIONID={f.word()}; Path=/{f.word()}; Domain={f.word()}.hl7.org; HttpOnly",
-            "WWW-Authenticate": f'Bearer realm="{f.word()}", error="{f.word()}", error_description="{f.word()} is expired"'
-            f', scope="patient/{f.word()}.read", authorization_uri="http://hl7.org/fhir/{f.word()}", nonce={f.number()}',
+            "WWW-Authenticate": f'Bearer realm="{f.word()}", error="{f.word()}", nonce={f.number()}, '
+            f'error_description="{f.word()} is expired", scope="patient/{f.word()}.read", '
+            f'authorization_uri="http://hl7.org/fhir/{f.word()}"',
             "Proxy-Authenticate": f"Basic realm={f.word()}, {f.word()}",
             "ETag": f'W/"{f.word()}"',
-            "Last-Modified": f"Sat, 15 Jan {FIRST_YEAR + 4 * (f.planted % 1900)} 07:31:12 GMT",
-            "Expires": f"Sat, 15 Jan {FIRST_YEAR + 4 * (f.planted % 1900)} 07:31:13 GMT",
-            "Sunset": f"Sat, 15 Jan {FIRST_YEAR + 4 * (f.planted % 1900)} 07:31:14 GMT",
-            "Deprecation": f"Sat, 15 Jan {FIRST_YEAR + 4 * (f.planted % 1900)} 07:31:15 GMT",
+            "Last-Modified": f.http_date(),
+            "Expires": f.http_date(),
+            "Sunset": f.http_date(),
+            "Deprecation": f.http_date(),
             "Retry-After": f.word(),
             "Warning": f'199 - "{f.word()} of Patient/{f.word()}"',
             "Link": f'<{self.base}/Patient/{f.word()}?name={f.word()}>; rel="next"; title="{f.word()}"',
@@ -478,8 +481,13 @@ class FloodServer:
             return 500, {"Content-Type": f"text/html; {f.word()}={f.word()}"}, page.encode()
         if shape == "refusal":
             issues = [
-                {"severity": "error", "code": "invalid", "diagnostics": f"{f.word()} of Patient/{f.word()}", **issue}
-                for issue in [{"details": {"text": f.word()}}, {"expression": [f"Patient.name.{f.word()}"]}]
+                {
+                    "severity": "error",
+                    "code": "invalid",
+                    "diagnostics": f"{f.word()} of Patient/{f.word()}",
+                    "details": {"text": f"{f.word()} is not found"},
+                    "expression": [f"Patient.name.{f.word()}"],
+                }
             ]
             outcome = {"resourceType": "OperationOutcome", "id": f.word(), "issue": issues, "contained": resources}
             return 422, {"Content-Type": "application/fhir+json"}, json.dumps(outcome).encode()
@@ -538,7 +546,7 @@ class FloodServer:
             def do_GET(self) -> None:
                 with flood.lock:
                     status, headers, body = flood.answer(self.path)
-                    headers = {**flood.headers(), **headers}
+                    headers = flood.headers() | headers
                     reason = flood.flood.word()
                 numbered = re.search(r"_offset=(\d+)", self.path)
                 cut = numbered is not None and flood.pages[int(numbered[1])][0] == "cut"
@@ -574,19 +582,28 @@ PROBE = '''"""Whether anything comes of many pages."""
 from prober.api import Exchange, Seen, Session, Verdict, absent, observation, present, probe
 
 PAGES = {pages}
+FAULT = {fault!r}
 
 
-@observation(asks=("GET [base]/Observation?patient={{id}}&_offset=…",), requests=2 * PAGES + 1, permits=("active", "patient_data"))
+@observation(
+    asks=("GET [base]/Observation?patient={{id}}&_offset=…",),
+    requests=2 * PAGES + 1,
+    permits=("active", "patient_data"),
+)
 async def many_pages(session: Session) -> list[Exchange]:
     """The pages of one search, whatever they are."""
     wanted = (f"Observation?patient={{{{id}}}}&_offset={{number}}" for number in range(PAGES))
-    return [await session.attempt(one, id=session.patients[0]) for one in wanted]
+    answers = [await session.attempt(one, id=session.patients[0]) for one in wanted]
+    if FAULT == "an observation":
+        raise ValueError(answers[0].content, answers[0].headers)
+    return answers
 
 
 @probe(many_pages)
 def judge(seen: Seen[list[Exchange]]) -> Verdict:
     read = [one for one in seen.value if one.parsed]
-    {fault}
+    if FAULT == "a probe":
+        raise ValueError(read[0].content, read[0].headers)
     if not read:
         return absent("No page could be read.", seen.value[0].cite())
     shown = [one.header("server") for one in read][:5]
@@ -621,27 +638,42 @@ def told(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) ->
     return lambda: "".join(capfd.readouterr()) + caplog.text
 
 
+def begun(
+    server: FloodServer,
+    place: Path,
+    *,
+    environment: Environment = "production",
+    fault: str = "",
+    custodian: bool = True,
+    only: frozenset[str] | None = None,
+) -> Callable[[Callable[[str], None]], int]:
+    """A run that is ready to go; a run on real data goes as fast as one on the sandbox."""
+    options = Options(
+        target=server.base,
+        provider=server.provider(environment),
+        bearer_env="FLOOD_TOKEN",
+        probes=(probe_folder(place.parent / "probes", len(server.pages), fault),),
+        budget=1000 + 3 * len(server.pages),
+        deadline=900,
+        custodian=place / "held" if custodian else None,
+        only=only,
+    )
+    prepared = prepare(options, SystemClock())
+    quick = replace(prepared, plan=prepared.plan.model_copy(update={"pace": "sandbox"}))
+    return lambda say: run_stage(
+        [quick], out=place / "run", whole=True, fail_under=None, as_of=None, as_json=False, say=say
+    )
+
+
 def flooded(
     pages: Sequence[Page], place: Path, monkeypatch: pytest.MonkeyPatch, told: Told, *, custodian: bool = True
 ) -> FloodServer:
     """Run prober against the flood under the rules for real data, and search everything."""
     server = FloodServer(pages)
-    token = f"tk-{server.flood.word()}-{server.flood.word()}"
-    monkeypatch.setenv("FLOOD_TOKEN", token)
+    monkeypatch.setenv("FLOOD_TOKEN", f"tk-{server.flood.word()}-{server.flood.word()}")
     said: list[str] = []
     with server.serving():
-        options = Options(
-            target=server.base,
-            provider=server.provider(),
-            bearer_env="FLOOD_TOKEN",
-            probes=(probe_folder(place.parent / "probes", len(pages)),),
-            budget=1000 + 3 * len(pages),
-            deadline=900,
-            custodian=place / "held" if custodian else None,
-        )
-        prepared = prepare(options, SystemClock())
-        quick = replace(prepared, plan=prepared.plan.model_copy(update={"pace": "sandbox"}))
-        run_stage([quick], out=place / "run", whole=True, fail_under=None, as_of=None, as_json=False, say=said.append)
+        begun(server, place, custodian=custodian)(said.append)
     assert check(place.parent, "\n".join(said) + told(), besides=place.parent / "probes") > 100_000
     check_that_it_was_read(server, RunFolder.open(place / "run"))
     return server
@@ -661,22 +693,165 @@ def check_that_it_was_read(server: FloodServer, folder: RunFolder) -> None:
 
 
 def recorded() -> Iterator[bytes]:
-    """What the recorded servers said, except the largest documents."""
-    for name in ("leader", "typical", "hapi"):
-        for path in sorted((FIXTURES / name / "blobs").iterdir()):
-            data = path.read_bytes()
-            if len(data) < 60_000 and data.lstrip()[:1] == b"{":
-                yield data
+    """What a server said that was not made for prober, except its largest documents."""
+    for path in sorted((FIXTURES / "hapi" / "blobs").iterdir()):
+        data = path.read_bytes()
+        if len(data) < 30_000 and data.lstrip()[:1] == b"{":
+            yield data
 
 
 def test_no_canary_comes_through_the_whole_of_prober(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Told
 ) -> None:
-    records = [one for kind in store().values() for one in kind.values()]
-    documents = [*(json.dumps(one).encode() for one in records), *recorded()]
-    server = flooded(in_pages(documents, 60_000), tmp_path / "place", monkeypatch, told)
+    server = flooded(in_pages(documents(), 60_000), tmp_path / "place", monkeypatch, told)
     assert set(server.told) == {*READ, *UNREAD}
     assert server.flood.planted > 10_000
+
+
+ENOUGH = frozenset({"flooded", "patient_read", "bulk_counts_match", "bulk_job_deleted"})
+"""Probes of which each asks for something else."""
+
+
+class Secrets(Canaries):
+    """Plants nothing but one secret, now and then, in every dress that anybody could undo."""
+
+    def __init__(self, secret: str) -> None:
+        super().__init__()
+        raw = secret.encode()
+        self.dresses = [
+            *(secret, f"Bearer {secret}", f"x{secret}y", quote(secret, safe=""), raw.hex(), secret[::-1]),
+            *(base64.b64encode(b"x" * lead + raw).decode() for lead in range(3)),
+            base64.b64encode(base64.b64encode(raw)).decode(),
+            *("".join(form.format(byte) for byte in raw) for form in ("%{:02X}", "\\u{:04x}", "&#{};", "&#x{:x};")),
+        ]
+
+    def word(self) -> str:
+        self.planted += 1
+        turn, rest = divmod(self.planted, 20)
+        return f"harmless{self.planted}" if rest else self.dresses[turn % len(self.dresses)]
+
+    def number(self) -> str:
+        self.planted += 1
+        return f"99{self.planted:05d}"
+
+    def date(self, like: str) -> str:
+        return like
+
+    def uri(self, like: str) -> str:
+        return f"{like}/{self.word()}"
+
+    def time(self) -> str:
+        return "12:00:00"
+
+    def http_date(self) -> str:
+        return "Mon, 03 Feb 2020 04:05:06 GMT"
+
+
+def documents() -> list[bytes]:
+    """What the quick flood is made of."""
+    records = [one for kind in store().values() for one in kind.values()]
+    return [*(json.dumps(one).encode() for one in records), *recorded()]
+
+
+@pytest.mark.parametrize("environment", ["sandbox", pytest.param("production", marks=pytest.mark.deep)])
+def test_no_secret_comes_through_in_any_dress(
+    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Told
+) -> None:
+    words = Canaries()
+    secret = f"tk.{words.word()}-{words.word()}~{words.word()}"
+    assert all(
+        canaries_in(dressed.encode()) for dressed in Secrets(secret).dresses if dressed != Secrets(secret).dresses[9]
+    )
+    pages = in_pages(documents()[:60:3], 3_000)
+    server = FloodServer(pages, Secrets(secret))
+    monkeypatch.setenv("FLOOD_TOKEN", secret)
+    said: list[str] = []
+    with server.serving():
+        begun(server, tmp_path / "place", environment=environment, only=ENOUGH)(said.append)
+    check(tmp_path, "\n".join(said) + told(), besides=tmp_path / "probes")
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "place" / "run" / "blobs").iterdir())
+    # Synthetic data are kept as they are, so the secret had every chance.
+    assert (b"harmless" in kept) == (environment == "sandbox")
+    assert set(server.told) == {*READ, *UNREAD}
+
+
+FAULTS: dict[str, tuple[str, type[Exception]]] = {
+    "the redaction of bodies": ("prober.redact.Redactor.body", ValueError),
+    "the redaction of headers": ("prober.redact.Redactor.headers", ValueError),
+    "the redaction of addresses": ("prober.redact.Redactor.url", ValueError),
+    "the network": ("prober.session.network.Network.send", RuntimeError),
+    "the reducer": ("prober.reduce.Ndjson.feed", UnicodeError),
+    "the journal of jobs": ("prober.jobs.JobJournal.started", OSError),
+    "the commitments": ("prober.commitment.Custodian.commit", OSError),
+    "the evidence": ("prober.archive.RunFolder.record", OSError),
+    "the findings": ("prober.archive.RunFolder.write_findings", RuntimeError),
+    "the report": ("prober.render.html.page", KeyError),
+    "an observation": ("", ValueError),
+    "a probe": ("", ValueError),
+}
+QUICK_FAULTS = {"the evidence", "an observation"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK_FAULTS else pytest.mark.deep) for name in FAULTS]
+)
+def test_no_canary_comes_through_a_fault_of_prober(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Told
+) -> None:
+    """Whatever breaks, and whatever its exception quotes, only its type and its place are told."""
+    place, kind = FAULTS[name]
+    server = FloodServer([(shape, documents()[:2]) for shape in (*READ, *UNREAD)])
+    monkeypatch.setenv("FLOOD_TOKEN", f"tk-{server.flood.word()}-{server.flood.word()}")
+    met: list[str] = []
+
+    def broken(*_: Any, **__: Any) -> None:
+        met.append(server.flood.word())
+        raise kind(f"{met[-1]} has the id {server.flood.number()} and was born on {server.flood.date('1970-01-01')}")
+
+    with server.serving():
+        run = begun(server, tmp_path / "place", fault=name, only=ENOUGH)
+        if place:
+            monkeypatch.setattr(place, broken)
+        monkeypatch.setattr(cli, "app", lambda **_: run(print))
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    # What an exception held that nobody fetched would be told now.
+    gc.collect()
+    said = told()
+    take_journals(server, tmp_path)
+    check(tmp_path, said, besides=tmp_path / "probes")
+    assert bool(met) == bool(place)
+    assert ended.value.code in (0, 3, 4)
+    assert said.strip()
+    if not place:
+        findings = RunFolder.open(tmp_path / "place" / "run").findings()
+        assert next(one for one in findings if one.source.probe == "flooded").verdict.reason == "bug"
+
+
+def take_journals(server: FloodServer, place: Path) -> int:
+    """The jobs that could not be deleted stand in a journal, where they must: their addresses, and nothing else."""
+    left = list((place / "state").rglob("*.json"))
+    for path in left:
+        assert path.stat().st_mode & 0o077 == 0
+        journal = json.loads(path.read_text())
+        assert all(one.startswith(f"{server.base}/job/") for one in journal.pop("jobs"))
+        assert canaries_in(json.dumps(journal).encode()) == []
+        path.unlink()
+    return len(left)
+
+
+@pytest.mark.deep
+def test_a_job_that_cannot_be_ended_leaves_its_address_in_the_journal_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Told
+) -> None:
+    server = FloodServer([("json", documents()[:2])])
+    monkeypatch.setenv("FLOOD_TOKEN", f"tk-{server.flood.word()}-{server.flood.word()}")
+    monkeypatch.setattr("prober.session.live.GONE", frozenset())
+    said: list[str] = []
+    with server.serving():
+        begun(server, tmp_path / "place", only=ENOUGH)(said.append)
+    assert take_journals(server, tmp_path) == 1
+    check(tmp_path, "\n".join(said) + told(), besides=tmp_path / "probes")
 
 
 CORPUS = "hl7.fhir.r4.examples@4.0.1"
