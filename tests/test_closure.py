@@ -11,12 +11,14 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-from prober.casebook import Case, ChangedServer, Remembered, read_cases, remember
+from prober.casebook import Case, Change, ChangedServer, Remembered, read_cases, remember
 from prober.clock import SystemClock, VirtualClock
 from prober.judge import Judged, judge
 from prober.library import LoadedProbe, built_in_probes, load_probes
@@ -32,7 +34,7 @@ from prober.session.live import Door, DoorSettings
 from prober.session.network import Network
 from prober.session.observation import Observation
 from prober.session.pace import SANDBOX
-from prober.session.replay import Replay
+from prober.session.session import Facts
 from prober.session.wire import Answer, Limits
 from prober.session.wire import Timings as WireTimings
 
@@ -60,10 +62,20 @@ class Memory:
         """Nothing is left behind."""
 
 
+class Originals(ChangedServer):
+    """A remembered server, changed or as it was, and when it was asked."""
+
+    def __init__(
+        self, facts: Facts, exchanges: Mapping[str, Exchange], changes: Mapping[str, Change] = MappingProxyType({})
+    ) -> None:
+        super().__init__(facts, exchanges, changes)
+        self.began = datetime.fromisoformat(min(one.started for one in exchanges.values() if one.started))
+
+
 class RedactingDoor(Door):
     """The live door, asking originals instead of a network: what it records is what a run on real data would keep."""
 
-    def __init__(self, originals: Replay, redactor: Redactor, memory: Memory) -> None:
+    def __init__(self, originals: Originals, redactor: Redactor, memory: Memory) -> None:
         facts = originals.facts
         settings = DoorSettings(
             run_id="closure",
@@ -148,12 +160,12 @@ class Both:
 
 
 async def judged_twice(
-    originals: Replay, probes: Mapping[str, LoadedProbe], redactor_of: type[Redactor] = Redactor
+    originals: Originals, probes: Mapping[str, LoadedProbe], redactor_of: type[Redactor] = Redactor
 ) -> Both:
     """Judge what this server answers, and then what redaction under the rules for real data leaves of it."""
     loaded = {id_: (one.probe, one.sheet, one.digest) for id_, one in probes.items()}
     facts, memory = originals.facts, Memory()
-    redactor = redactor_of(KEY, synthetic=False, secrets=[TOKEN])
+    redactor = redactor_of(KEY, synthetic=False, secrets=[TOKEN], now=originals.began)
     for base in {facts.base, "http" + facts.base.removeprefix("https").removeprefix("http")}:
         redactor.keep_base(base)
     door = RedactingDoor(originals, redactor, memory)
@@ -199,7 +211,7 @@ def remembered(name: str) -> Remembered:
     return remember(FIXTURES / name)
 
 
-def of_case(case: Case) -> Replay:
+def of_case(case: Case) -> Originals:
     """The server that a case describes."""
     was = remembered(case.fixture)
     facts = replace(
@@ -208,10 +220,10 @@ def of_case(case: Case) -> Replay:
         synthetic=was.facts.synthetic if case.synthetic is None else case.synthetic,
         has_credentials=was.facts.has_credentials if case.has_credentials is None else case.has_credentials,
     )
-    return ChangedServer(facts, was.exchanges, case.change)
+    return Originals(facts, was.exchanges, case.change)
 
 
-def of_sandbox(place: Path, monkeypatch: pytest.MonkeyPatch, defects: tuple[str, ...], real: bool) -> Replay:
+def of_sandbox(place: Path, monkeypatch: pytest.MonkeyPatch, defects: tuple[str, ...], real: bool) -> Originals:
     """A run against the sandbox of which the originals were kept; `real` takes its patients for people."""
     monkeypatch.setenv("XDG_STATE_HOME", str(place / "state"))
     monkeypatch.setenv("CLOSURE_TOKEN", TOKEN)
@@ -238,10 +250,10 @@ def of_sandbox(place: Path, monkeypatch: pytest.MonkeyPatch, defects: tuple[str,
         collected = asyncio.run(collect(quick, place / "run", SystemClock()))
     assert collected.bugs == ()
     folder = collected.folder
-    return Replay(replay_facts(folder), folder.exchanges())
+    return Originals(replay_facts(folder), folder.exchanges())
 
 
-def check(originals: Replay, probes: Mapping[str, LoadedProbe]) -> None:
+def check(originals: Originals, probes: Mapping[str, LoadedProbe]) -> None:
     both = asyncio.run(judged_twice(originals, probes))
     assert differences(both) == {}
     assert (both.originals.bugs, both.redacted.bugs) == ((), ())
@@ -266,7 +278,7 @@ DEEP = pytest.mark.deep
 @pytest.mark.parametrize("name", [*REMEMBERED, pytest.param("hapi", marks=DEEP)])
 def test_a_recorded_server_gets_the_same_findings(name: str) -> None:
     was = remembered(name)
-    check(Replay(was.facts, was.exchanges), probes())
+    check(Originals(was.facts, was.exchanges), probes())
 
 
 @pytest.mark.parametrize(
@@ -302,13 +314,13 @@ class Forgetful(Redactor):
 
 def test_a_redactor_that_loses_a_header_is_found_out() -> None:
     was = remembered("leader")
-    both = asyncio.run(judged_twice(Replay(was.facts, was.exchanges), probes(), Forgetful))
+    both = asyncio.run(judged_twice(Originals(was.facts, was.exchanges), probes(), Forgetful))
     assert set(differences(both)) == {"patient_version_headers"}
 
 
 def test_the_evidence_that_was_compared_is_redacted() -> None:
     was = remembered("leader")
-    both = asyncio.run(judged_twice(Replay(was.facts, was.exchanges), probes()))
+    both = asyncio.run(judged_twice(Originals(was.facts, was.exchanges), probes()))
     patients = [one for one in both.evidence.values() if one.resource_type == "Patient"]
     assert patients
     for one in patients:

@@ -6,8 +6,8 @@ import base64
 import json
 import re
 from collections.abc import Iterator
-from datetime import date, datetime
-from email.utils import parsedate_to_datetime
+from datetime import UTC, date, datetime, timedelta, timezone
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
@@ -510,6 +510,28 @@ def test_dates_of_one_run_keep_their_distance_also_in_headers() -> None:
     assert datetime.fromisoformat(elsewhere) == datetime.fromisoformat(stored)
     earlier = one.value("2020-02-01", "date"), one.value("2020-02-03", "date")
     assert (date.fromisoformat(earlier[1]) - date.fromisoformat(earlier[0])).days == 2
+
+
+def test_a_moment_that_anybody_knows_does_not_tell_how_far_the_others_were_shifted() -> None:
+    """HAPI stamps a searchset with the time of the search, which `Date` says in clear."""
+    now = datetime(2026, 11, 26, 4, 5, 6, tzinfo=UTC)
+    for number in range(20):
+        one = Redactor(bytes([number]) * 32, synthetic=False, now=now)
+        ways = set()
+        for minutes in (-2_000, -1, 0, 1, 2_000):
+            then = now + timedelta(minutes=minutes)
+            shown = datetime.fromisoformat(one.value(then.isoformat(), "date"))
+            header = dict(one.headers([("Last-Modified", format_datetime(then, usegmt=True))], response=True))
+            assert parsedate_to_datetime(header["Last-Modified"]) == shown
+            elsewhere = then.astimezone(timezone(timedelta(hours=5)))
+            assert datetime.fromisoformat(one.value(elsewhere.isoformat(), "date")) == shown
+            ways.add(then - shown)
+        long_ago = now - timedelta(days=9_000)
+        usual = long_ago - datetime.fromisoformat(one.value(long_ago.isoformat(), "date"))
+        assert len({*ways, usual}) == 6
+        days = [date(2026, 11, 26) - timedelta(days=before) for before in (0, 9_000)]
+        shifted = {(day - date.fromisoformat(one.value(day.isoformat(), "date"))).days for day in days}
+        assert len(shifted) == 2
 
 
 def walk(value: Any) -> Iterator[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 
 PLACEHOLDER = re.compile(r"[px]_?([0-9a-f]{16})([0-9a-f]{8})")
@@ -24,6 +24,8 @@ URN_UUID = re.compile(r"urn:uuid:([0-9a-f]{8})-([0-9a-f]{4})-4([0-9a-f]{3})-8([0
 URN_OID = re.compile(r"urn:oid:2\.25\.([1-9][0-9]{0,38})")
 FEWEST_DAYS, SPREAD_DAYS = 30, 366
 DAY, MINUTE = 86_400, 60
+NEAR = timedelta(days=2)
+FEWEST_APART, SPREAD_APART = timedelta(days=400), timedelta(days=3_000)
 
 
 def octets(text: str) -> bytes:
@@ -38,7 +40,8 @@ class Seal:
     could have put behind them. Two values get the same one with a chance of 2^-64; a stranger guesses one with 2^-32.
     """
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, now: datetime | None = None) -> None:
+        self._now = now
         self._key = blake2b(key, digest_size=32, person=b"prober redact").digest()
         self._days = FEWEST_DAYS + self._secret("days") % SPREAD_DAYS
         # More than a minute and less than a day: a moment to the second is as good as a name.
@@ -113,7 +116,9 @@ class Seal:
             if hour:
                 return self._moment(match)
             if day:
-                return (date(year, int(month), int(day)) - timedelta(days=self._days)).isoformat()
+                then = date(year, int(month), int(day))
+                apart = self._apart(datetime(then.year, then.month, then.day, 12, tzinfo=UTC), "day")
+                return (then - (apart or timedelta(days=self._days))).isoformat()
             if month:
                 months = year * 12 + date(year, int(month), 1).month - 1 - round(self._days / 30.436875)
                 return date(months // 12, months % 12 + 1, 1).isoformat()[:7]
@@ -125,17 +130,30 @@ class Seal:
     def _moment(self, match: re.Match[str]) -> str:
         day, second, fraction = "-".join(match.group(1, 2, 3)), match[6], match[7]
         # FHIR allows the leap second, which no datetime holds.
-        then = self._earlier(f"{day}T{match[4]}:{match[5]}:{'59' if second == '60' else second or '00'}")
-        shown = then.isoformat(timespec="seconds" if second else "minutes")
-        return f"{shown}{f'.{self._fraction(fraction)}' if fraction else ''}{match[8] or ''}"
+        then = f"{day}T{match[4]}:{match[5]}:{'59' if second == '60' else second or '00'}"
+        shown = self._earlier(then, match[8] or "Z").isoformat(timespec="seconds" if second else "minutes")
+        return f"{shown}{f'.{self._fraction(fraction, then)}' if fraction else ''}{match[8] or ''}"
 
-    def _earlier(self, moment: str) -> datetime:
-        return datetime.fromisoformat(moment) - timedelta(days=self._days, seconds=self._seconds)
+    def _earlier(self, moment: str, zone: str) -> datetime:
+        apart = self._apart(datetime.fromisoformat(moment + zone), "moment")
+        return datetime.fromisoformat(moment) - (apart or timedelta(days=self._days, seconds=self._seconds))
 
-    def _fraction(self, digits: str) -> str:
+    def _apart(self, then: datetime, what: str) -> timedelta | None:
+        """How far a moment goes that is about now, each another way; None for every other moment.
+
+        That a search was answered now is no secret, so such a moment, shifted like all others, would tell the shift.
+        """
+        if self._now is None or abs(then - self._now) > NEAR:
+            return None
+        second = round(then.timestamp())
+        apart = FEWEST_APART + timedelta(seconds=self._secret(f"{what} {second}") % int(SPREAD_APART.total_seconds()))
+        return timedelta(days=apart.days) if what == "day" else apart
+
+    def _fraction(self, digits: str, then: str) -> str:
         """Other digits of a second, as many. They wrap around: what is equal to the second stays so."""
-        all_ = 10 ** len(digits)
-        return f"{(int(digits) + 1 + self._secret(f'{len(digits)} digits') % (all_ - 1)) % all_:0{len(digits)}d}"
+        count = 10 ** len(digits)
+        further = 1 + self._secret(f"{len(digits)} digits, {then}") % (count - 1)
+        return f"{(int(digits) + further) % count:0{len(digits)}d}"
 
     def http_date(self, value: str) -> str:
         """An HTTP date (RFC 9110, 5.6.7) shifted like any other; another form gets a placeholder."""
@@ -144,7 +162,7 @@ class Seal:
             return self.text(value)
         try:
             day = f"{match[3]}-{MONTHS.index(match[2]) + 1:02d}-{match[1]}"
-            then = self._earlier(f"{day}T{match[4]}:{match[5]}:{'59' if match[6] == '60' else match[6]}")
+            then = self._earlier(f"{day}T{match[4]}:{match[5]}:{'59' if match[6] == '60' else match[6]}", "Z")
         except (ValueError, OverflowError):
             return self.text(value)
         return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from prober.nouns.evidence import crowded
 from prober.nouns.finding import Reason
@@ -54,16 +55,21 @@ class Redactor:
     """Redacts all that one run asks and hears, under a key of this run that is stored nowhere.
 
     Equal values get equal placeholders and different values different ones, valid for their kind, and what this run has
-    redacted stays as it is when it is redacted again. Dates are the exception: they shift by the run's secret number of
-    days each time. Replay never redacts, it reuses what is stored, so dates need no such mark. Nothing here raises on
+    redacted stays as it is when it is redacted again. Dates are the exception: they shift by the run's secret time
+    each time. Replay never redacts, it reuses what is stored, so dates need no such mark. Nothing here raises on
     any input, and the work grows with the length of the input only, up to limits on members, words and lines. It may
     be used by several threads at once.
     """
 
-    def __init__(self, key: bytes, *, synthetic: bool, secrets: Iterable[str] = ()) -> None:
-        """Take 32 random bytes of this run; synthetic=True says that the data were declared to be invented."""
+    def __init__(
+        self, key: bytes, *, synthetic: bool, secrets: Iterable[str] = (), now: datetime | None = None
+    ) -> None:
+        """Take 32 random bytes of this run; synthetic=True says that the data were declared to be invented.
+
+        `now` is when the run begins: moments about then are known to anybody, and say nothing of how far others shift.
+        """
         self._synthetic = synthetic
-        self._seal = Seal(key)
+        self._seal = Seal(key, now)
         self._kept = Kept()
         self._scrubber = Scrubber(self._seal)
         self._urls = UrlGate(self._seal, self._kept)
