@@ -441,7 +441,9 @@ class FloodServer:
             "Alt-Svc": f'h2="{f.word()}.hl7.org:443"',
             "Accept-Patch": f"application/{f.word()}",
             "Preference-Applied": f"return={f.word()}",
-            "Age": f.word(),
+            "Age": f.number(),
+            "X-Total-Count": f.number(),
+            "RateLimit-Reset": f"{f.number()}.25",
             f"X-{f.word()}": f.word(),
         }
 

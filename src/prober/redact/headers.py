@@ -16,8 +16,10 @@ DROPPED = "prober-dropped-headers"
 
 LONGEST_PROGRESS = 100
 """X-Progress is shorter than this (Bulk Data Access 2.0.0, "Response - In-Progress Status")."""
-INTEGER = re.compile(r"-?[0-9]{1,16}(?:\.[0-9]{1,6})?")
+INTEGER = re.compile(r"-?[0-9]{1,16}")
 COUNT = re.compile(r"[0-9]{1,10}")
+SMALL = re.compile(r"-?[0-9]{1,7}(?:\.[0-9]{1,3})?")
+"""Fewer digits than a telephone number or an insurance number has."""
 COUNTING = exact("max-age s-maxage stale-while-revalidate stale-if-error timeout max")
 SEPARATORS = re.compile(r"([,;=\s\"]+)")
 AUTH_SCHEMES = exact("bearer basic digest negotiate ntlm dpop hoba mutual oauth aws4-hmac-sha256")
@@ -63,7 +65,7 @@ class HeaderGate:
             "cache-control": self._counted,
             "connection": self._words,
             "content-encoding": self._words,
-            "content-length": self._integer,
+            "content-length": self._length,
             "content-type": self._words,
             "date": self._moment,
             "pragma": self._words,
@@ -210,7 +212,10 @@ class HeaderGate:
         return "".join(shown)
 
     def _integer(self, value: str) -> str:
-        return value if INTEGER.fullmatch(value.strip()) else self._seal.text(value)
+        return value if SMALL.fullmatch(value.strip()) else self._seal.text(value)
+
+    def _length(self, value: str) -> str:
+        return value if COUNT.fullmatch(value.strip()) else self._seal.text(value)
 
     def _moment(self, value: str) -> str:
         plain = value.strip()
