@@ -7,9 +7,10 @@ The very door of a live run asks them again and redacts what they answer under t
 import asyncio
 import functools
 import json
+import random
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -308,6 +309,77 @@ def test_a_faulty_server_gets_the_same_findings(
     defect: str | None, real: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check(of_sandbox(tmp_path, monkeypatch, (defect,) if defect else (), real), probes())
+
+
+BODIES = (
+    b"",
+    b"<!doctype html><form><input type=password></form>",
+    b"<html>Sign in here</html>",
+    b"<html><script src=x></script>",
+    b"<html>hello</html>",
+    b'<CapabilityStatement xmlns="http://hl7.org/fhir"><id value="x"/></CapabilityStatement>',
+    b"plain text about Smith",
+    b"[]",
+    b"null",
+    b'"text"',
+    b"\xff\xfe{}",
+    b'{"a":1}',
+    b'{"resourceType":"Weird","id":"1"}',
+    b'\xef\xbb\xbf{"resourceType":"Patient","id":"example-patient-01"}',
+    b'{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"not-found","diagnostics":"no Smith"}]}',
+    b'{"error":"invalid_token","error_description":"Smith"}',
+)
+STATUSES = (200, 201, 202, 204, 301, 302, 400, 401, 403, 404, 405, 410, 415, 422, 429, 500, 501, 503)
+LEAVES: tuple[Any, ...] = ("", " ", "x y", "2020-13-45", "ACTIVE", "a" * 300, "../x", 5, -1, 1.5, None, True, [], {})
+HEADERS = (
+    *("content-type", "etag", "last-modified", "location", "www-authenticate", "retry-after", "content-location"),
+    *("x-progress", "access-control-allow-origin", "date"),
+)
+WORDS = (
+    *("", "text/html", "application/fhir+json; charset=utf-8", "image/png", 'W/"1"', "Mon, 03 Feb 2020 04:05:06 GMT"),
+    *("yesterday", "5", "100000", "http://other.example/Patient/1?x=y", "Bearer realm=x", "Basic", "*", "null"),
+    "z" * 120,
+)
+
+
+def places(value: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to every value inside of a JSON value."""
+    for step, inner in (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    ):
+        yield (*before, step)
+        yield from places(inner, (*before, step))
+
+
+def damaged(was: Exchange, dice: random.Random) -> Exchange:
+    """This answer with one thing wrong."""
+    update: dict[str, Any] = {}
+    what = dice.choice(("status", "body", "cut", "leaf", "leaf", "header"))
+    document = json.loads(was.content) if was.parsed and was.media == "json" else None
+    if what == "status":
+        update["status"] = dice.choice(STATUSES)
+    elif what == "header":
+        name = dice.choice(HEADERS)
+        update["headers"] = (*(one for one in was.headers if one[0].lower() != name), (name, dice.choice(WORDS)))
+    elif what == "leaf" and (ways := list(places(document))):
+        *way, last = dice.choice(ways)
+        inner = functools.reduce(lambda value, step: value[step], way, document)
+        inner[last] = dice.choice(LEAVES)
+        update["content"] = json.dumps(document).encode()
+    else:
+        update["content"] = was.content[: len(was.content) // 2] if what == "cut" else dice.choice(BODIES)
+    now = was.model_copy(update=update)
+    body = Redactor(KEY, synthetic=True).body(now.content, now.header("content-type") or "")
+    kept = {"content": body.data, "media": body.media, "parsed": body.parsed, "note": body.note}
+    return now.model_copy(update=kept)
+
+
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=DEEP) for seed in range(2, 100))])
+def test_a_server_damaged_by_chance_gets_the_same_findings(seed: int) -> None:
+    dice, was = random.Random(seed), remembered(("leader", "typical")[seed % 4 == 3])
+    whole = [one for one in was.exchanges.values() if one.method == "GET" and not one.failure and not one.reduced]
+    chosen = dice.sample(whole, 3)
+    check(Originals(was.facts, {**was.exchanges, **{one.id: damaged(one, dice) for one in chosen}}), probes())
 
 
 class Forgetful(Redactor):
