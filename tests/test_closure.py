@@ -374,7 +374,7 @@ def damaged(was: Exchange, dice: random.Random) -> Exchange:
     return now.model_copy(update=kept)
 
 
-@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=DEEP) for seed in range(2, 100))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=DEEP) for seed in range(1, 100))])
 def test_a_server_damaged_by_chance_gets_the_same_findings(seed: int) -> None:
     dice, was = random.Random(seed), remembered(("leader", "typical")[seed % 4 == 3])
     whole = [one for one in was.exchanges.values() if one.method == "GET" and not one.failure and not one.reduced]

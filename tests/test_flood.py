@@ -49,7 +49,9 @@ BASE = "http://fhir.example/fhir"
 MARK = "qzv"
 """Every word that is planted begins so, and goes on with six letters from a to j: its number."""
 DIGITS = "7319"
-"""Every number that is planted begins so, also as the fraction of a second and inside of OIDs and UUIDs."""
+"""Every number that is planted begins so, also inside of OIDs and UUIDs."""
+FRACTION = "731973197"
+"""The fraction of every second that is planted."""
 FIRST_YEAR = 2400
 """Every date that is planted lies in a January of a leap year from here on: shifted by a month or a year, none does."""
 
@@ -84,7 +86,8 @@ class Canaries:
         return f"{day}T{self.time()}{zone[0] if zone else ''}" if "T" in like else day[: len(like)]
 
     def time(self) -> str:
-        return f"07:31:1{self.planted % 10}.{self.number()}"
+        self.planted += 1
+        return f"07:31:1{self.planted % 10}.{FRACTION}"
 
     def http_date(self) -> str:
         self.planted += 1
@@ -188,7 +191,9 @@ LEAP = rb"(?:2[4-9]|[3-9][0-9])(?:[02468][048]|[13579][26])"
 SIGNS = tuple(
     re.compile(sign)
     for sign in (
-        rb"%s(?<![0-9A-Za-z]%s)[0-9]{5}(?![0-9A-Fa-f])".replace(b"%s", DIGITS.encode()),
+        rb"%s(?<![0-9A-Za-z]%s)(?<!:[0-9]{2}[.]%s)[0-9]{5}(?![0-9A-Fa-f])".replace(b"%s", DIGITS.encode()),
+        # Of the many other fractions of a second that are shown, some begin with the same digits by chance.
+        FRACTION.encode(),
         DIGITS.encode() + rb"0000-0000-4000",
         rb"-01(?<=[^0-9A-Za-z]%s-01)(?![0-9])" % LEAP,
         rb"[:=\[] ?\"%s\"" % LEAP,

@@ -44,8 +44,8 @@ class Seal:
         self._now = now
         self._key = blake2b(key, digest_size=32, person=b"prober redact").digest()
         self._days = FEWEST_DAYS + self._secret("days") % SPREAD_DAYS
-        # More than a minute and less than a day: a moment to the second is as good as a name.
-        self._seconds = MINUTE + self._secret("seconds") % (DAY - MINUTE)
+        # At least a minute away from the time that it was: a moment to the second is as good as a name.
+        self._seconds = MINUTE + self._secret("seconds") % (DAY - 2 * MINUTE)
 
     def _secret(self, what: str) -> int:
         return int.from_bytes(blake2b(what.encode(), key=self._key, digest_size=8, person=b"dates").digest())
