@@ -6,6 +6,8 @@ import base64
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta, timezone
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
@@ -150,7 +152,8 @@ def test_no_canary_in_xml_survives_and_its_skeleton_does(kind: str) -> None:
     assert survivors(flood, body.data) == []
     assert b"canary" not in body.data
     again = redactor().body(body.data, "application/fhir+xml")
-    assert re.sub(rb"[0-9-]{10}", b"", again.data) == re.sub(rb"[0-9-]{10}", b"", body.data)
+    moments = re.compile(rb"[0-9-]{10}(T[0-9:.]+)?")
+    assert moments.sub(b"", again.data) == moments.sub(b"", body.data)
 
 
 WORD = st.integers(0, 10**6).map(lambda n: f"zq{n}canary")
@@ -296,8 +299,9 @@ def test_ndjson_under_another_name_is_recognised() -> None:
 @pytest.mark.parametrize(
     ("page", "note"),
     [
-        ("<!DOCTYPE html><p>Hello zq1canary</p>", "HTML of 37 bytes, login-form: no"),
-        ("<html><form><input name=u><input type='password'></form>", "HTML of 56 bytes, login-form: yes"),
+        ("<!DOCTYPE html><p>Hello zq1canary</p>", "HTML of 37 bytes, login-form: no, script: no"),
+        ("<html><script src=zq1canary></script>", "HTML of 37 bytes, login-form: no, script: yes"),
+        ("<html><form><input name=u><input type='password'></form>", "HTML of 56 bytes, login-form: yes, script: no"),
     ],
 )
 def test_of_html_only_its_kind_stays(page: str, note: str) -> None:
@@ -469,25 +473,65 @@ def test_a_placeholder_of_another_run_is_redacted_like_anything_else() -> None:
 @pytest.mark.parametrize(
     ("value", "pattern"),
     [
-        ("1974-12-25", r"\d{4}-\d\d-\d\d"),
+        ("1974", r"\d{4}"),
         ("1974-12", r"\d{4}-\d\d"),
-        ("2020-02-03T04:05:06.789+02:00", r"\d{4}-\d\d-\d\dT04:05:06.789\+02:00"),
-        ("2020-02-03T04:05:06Z", r"\d{4}-\d\d-\d\dT04:05:06Z"),
+        ("1974-12-25", r"\d{4}-\d\d-\d\d"),
+        ("2020-02-03T04:05:06.789+02:00", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+02:00"),
+        ("2020-02-03T04:05:06.7Z", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\dZ"),
+        ("2020-02-03T04:05:06Z", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"),
+        ("2020-02-03T04:05-05:00", r"\d{4}-\d\d-\d\dT\d\d:\d\d-05:00"),
+        ("2016-12-31T23:59:60Z", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"),
     ],
 )
-def test_dates_move_into_the_past_and_keep_their_precision(value: str, pattern: str) -> None:
-    shown = redactor().value(value, "date")
+@pytest.mark.parametrize("key", [bytes([number]) * 32 for number in range(8)])
+def test_dates_move_into_the_past_with_their_time_and_keep_their_precision(
+    value: str, pattern: str, key: bytes
+) -> None:
+    shown = redactor(key=key).value(value, "date")
     assert re.fullmatch(pattern, shown)
-    assert shown < value
-    assert redactor(key=b"another key of 32 random bytes..").value(value, "date") != shown
+    assert shown[: len("2020-02-03")] < value[: len("2020-02-03")]
+    assert "T" not in value or shown[11:16] != value[11:16]
+    assert "." not in value or shown[19:23] != value[19:23]
+    assert "T" not in value or redactor(key=b"another key of 32 random bytes..").value(value, "date") != shown
+
+
+@pytest.mark.parametrize("value", ["2020-02-03T25:05:06Z", "2020-02-30T04:05:06Z", "2020-13", "0000-01-01", "0001"])
+def test_what_is_no_date_of_the_calendar_is_none_afterwards(value: str) -> None:
+    assert re.fullmatch(r"x[0-9a-f]{24}", redactor().value(value, "date"))
 
 
 def test_dates_of_one_run_keep_their_distance_also_in_headers() -> None:
     one = redactor()
     stored = one.value("2020-02-03T04:05:06Z", "date")
     header = dict(one.headers([("Last-Modified", "Mon, 03 Feb 2020 04:05:06 GMT")], response=True))["Last-Modified"]
-    assert header[5:7] == stored[8:10]
-    assert header[17:25] == "04:05:06"
+    assert parsedate_to_datetime(header) == datetime.fromisoformat(stored)
+    later, elsewhere = one.value("2020-02-03T04:05:16.5Z", "date"), one.value("2020-02-03T06:05:06+02:00", "date")
+    assert (datetime.fromisoformat(later).replace(microsecond=0) - datetime.fromisoformat(stored)).seconds == 10
+    assert datetime.fromisoformat(elsewhere) == datetime.fromisoformat(stored)
+    earlier = one.value("2020-02-01", "date"), one.value("2020-02-03", "date")
+    assert (date.fromisoformat(earlier[1]) - date.fromisoformat(earlier[0])).days == 2
+
+
+def test_a_moment_that_anybody_knows_does_not_tell_how_far_the_others_were_shifted() -> None:
+    """HAPI stamps a searchset with the time of the search, which `Date` says in clear."""
+    now = datetime(2026, 11, 26, 4, 5, 6, tzinfo=UTC)
+    for number in range(20):
+        one = Redactor(bytes([number]) * 32, synthetic=False, now=now)
+        ways = set()
+        for minutes in (-2_000, -1, 0, 1, 2_000):
+            then = now + timedelta(minutes=minutes)
+            shown = datetime.fromisoformat(one.value(then.isoformat(), "date"))
+            header = dict(one.headers([("Last-Modified", format_datetime(then, usegmt=True))], response=True))
+            assert parsedate_to_datetime(header["Last-Modified"]) == shown
+            elsewhere = then.astimezone(timezone(timedelta(hours=5)))
+            assert datetime.fromisoformat(one.value(elsewhere.isoformat(), "date")) == shown
+            ways.add(then - shown)
+        long_ago = now - timedelta(days=9_000)
+        usual = long_ago - datetime.fromisoformat(one.value(long_ago.isoformat(), "date"))
+        assert len({*ways, usual}) == 6
+        days = [date(2026, 11, 26) - timedelta(days=before) for before in (0, 9_000)]
+        shifted = {(day - date.fromisoformat(one.value(day.isoformat(), "date"))).days for day in days}
+        assert len(shifted) == 2
 
 
 def walk(value: Any) -> Iterator[Any]:
@@ -584,6 +628,15 @@ def test_headers_keep_what_probes_read() -> None:
     assert named["Link"] == f'<{BASE}?page=2>; rel="next"'
     assert named["Access-Control-Allow-Origin"] == "https://prober.example"
     assert named["prober-dropped-headers"] == "1"
+
+
+@pytest.mark.parametrize("value", ["Exporting zq1canary", "zq1canary " * 9, "zq1canary" * 13, "zq1canary " * 30])
+def test_progress_stays_on_its_side_of_the_length_that_is_allowed(value: str) -> None:
+    one = redactor()
+    (shown,) = one.headers([("X-Progress", value)], response=True)
+    assert (len(shown[1]) < 100) == (len(value) < 100)
+    assert "canary" not in shown[1]
+    assert one.headers([shown], response=True) == (shown,)
 
 
 def test_a_constant_of_prober_and_the_users_base_stay() -> None:

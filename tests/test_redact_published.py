@@ -179,3 +179,11 @@ def test_what_is_no_host_is_not_kept(host: str) -> None:
     one = Redactor(KEY, synthetic=False)
     one.keep_host(host)
     assert one.url("http://other.example/metadata") != "http://other.example/metadata"
+
+
+def test_what_stands_among_keys_and_is_none_hides_none_of_them() -> None:
+    keys = [{"kty": "RSA", "n": "AQAB"}, NAME, 5, None]
+    shown = json.loads(redactor().body(json.dumps({"keys": keys}).encode(), "application/json", public=True).data)
+    assert shown["keys"][0] == keys[0]
+    assert [type(one) for one in shown["keys"]] == [dict, str, int, type(None)]
+    assert NAME not in shown["keys"]

@@ -241,7 +241,8 @@ async def collect(
     options, decision, plan = prepared.options, prepared.decision, prepared.plan
     run_id = new_run_id(clock)
     key = clock.random_bytes(32)
-    redactor = Redactor(key, synthetic=decision.synthetic, secrets=[prepared.token] if prepared.token else [])
+    secrets = [prepared.token] if prepared.token else []
+    redactor = Redactor(key, synthetic=decision.synthetic, secrets=secrets, now=clock.utc())
     for kept in {prepared.base, "http" + prepared.base.removeprefix("https").removeprefix("http")}:
         # The probe of plain http asks at the same address in clear.
         redactor.keep_base(kept)

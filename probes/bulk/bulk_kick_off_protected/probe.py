@@ -55,7 +55,8 @@ def judge(seen: Seen[Start | None]) -> Verdict:
     if status == 202 and answer.header("content-location") is not None:
         message = "Without a token the start of an export is accepted, but what it names is no address of an export."
         return unknown("address_refused", message, answer.cite("#content-location"), values=values)
-    if status == 200 and answer.content:
+    # Of a page that may not be kept only a note is there.
+    if status == 200 and (answer.content or answer.note):
         message = "Without a token something else than the start of an export comes under status 200."
         return unknown("masquerade", message, answer.cite(), values=values)
     message = f"Without a token the start of an export is answered with status {status}, and no export is named."

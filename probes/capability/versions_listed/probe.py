@@ -31,7 +31,8 @@ def judge(seen: Seen[Exchange]) -> Verdict:
 
 def listed_versions(document: dict[str, JSON]) -> tuple[str, ...]:
     """The versions in a Parameters resource or in the plain JSON form, sorted, each once."""
-    plain, parameters = document.get("versions"), document.get("parameter")
+    plain = document.get("versions")
+    parameters = document.get("parameter") if document.get("resourceType") == "Parameters" else None
     named = [
         one.get("valueCode") or one.get("valueString")
         for one in (parameters if isinstance(parameters, list) else [])

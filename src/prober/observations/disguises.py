@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from prober.nouns.base import JSON
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Reason
+from prober.redact.pages import asks_for_login, is_application
 from prober.session.session import Session
 
 LONGEST_NAME = 40
 """Characters of a stranger's name that a message may hold."""
 
-_LOGIN = re.compile(rb"login-form|type\s*=\s*[\"']?password|sign[ -]?in\b|log[ -]?(?:in|on)\b|SAMLRequest", re.I)
-_APPLICATION = re.compile(rb"<script\b", re.I)
 _CONFORMANCE = re.compile(rb"<(?:\w+:)?(CapabilityStatement|Conformance)\b")
 
 
@@ -45,9 +44,9 @@ def disguise_of(answer: Exchange) -> Disguise | None:
 
 
 def _page(answer: Exchange) -> Disguise:
-    if "login-form: yes" in (answer.note or "") or _LOGIN.search(answer.content):
+    if asks_for_login(answer.content, answer.note):
         return Disguise("login_page", "a login page", "masquerade")
-    if _APPLICATION.search(answer.content):
+    if is_application(answer.content, answer.note):
         return Disguise("web_application", "the page of a web application", "masquerade")
     return Disguise("web_page", "a web page", "masquerade")
 

@@ -14,8 +14,13 @@ from prober.redact.urls import HOST, Kept, UrlGate
 Header = tuple[str, str]
 DROPPED = "prober-dropped-headers"
 
-INTEGER = re.compile(r"-?[0-9]{1,16}(?:\.[0-9]{1,6})?")
+LONGEST_PROGRESS = 100
+"""X-Progress is shorter than this (Bulk Data Access 2.0.0, "Response - In-Progress Status")."""
+INTEGER = re.compile(r"-?[0-9]{1,16}")
 COUNT = re.compile(r"[0-9]{1,10}")
+SMALL = re.compile(r"-?[0-9]{1,7}(?:\.[0-9]{1,3})?")
+"""Fewer digits than a telephone number or an insurance number has."""
+COUNTING = exact("max-age s-maxage stale-while-revalidate stale-if-error timeout max")
 SEPARATORS = re.compile(r"([,;=\s\"]+)")
 AUTH_SCHEMES = exact("bearer basic digest negotiate ntlm dpop hoba mutual oauth aws4-hmac-sha256")
 COOKIES = exact(
@@ -60,7 +65,7 @@ class HeaderGate:
             "cache-control": self._counted,
             "connection": self._words,
             "content-encoding": self._words,
-            "content-length": self._integer,
+            "content-length": self._length,
             "content-type": self._words,
             "date": self._moment,
             "pragma": self._words,
@@ -113,9 +118,9 @@ class HeaderGate:
             "content-language": self._words,
             "content-location": self._urls.url,
             "content-security-policy": seal.text,
-            "deprecation": self._moment,
+            "deprecation": seal.http_date,
             "etag": self.etag,
-            "expires": self._moment,
+            "expires": self._expiry,
             "keep-alive": self._counted,
             "last-modified": seal.http_date,
             "link": self._link,
@@ -131,7 +136,7 @@ class HeaderGate:
             "server": texts.text,
             "set-cookie": self._set_cookie,
             "strict-transport-security": self._counted,
-            "sunset": self._moment,
+            "sunset": seal.http_date,
             "vary": self._words,
             "via": seal.text,
             "warning": texts.text,
@@ -142,7 +147,7 @@ class HeaderGate:
             "x-content-type-options": self._words,
             "x-frame-options": self._words,
             "x-powered-by": texts.text,
-            "x-progress": texts.text,
+            "x-progress": self._progress,
             "x-ratelimit-limit": self._integer,
             "x-ratelimit-remaining": self._integer,
             "x-ratelimit-reset": self._integer,
@@ -198,16 +203,26 @@ class HeaderGate:
         return self._seal.text(part)
 
     def _counted(self, value: str) -> str:
-        """Directives, some of which count seconds."""
+        """Directives, some of which count seconds: a number stays only behind the name of such a one."""
         parts = SEPARATORS.split(value)
-        return "".join(part if at % 2 or COUNT.fullmatch(part) else self._one(part) for at, part in enumerate(parts))
+        shown = []
+        for at, part in enumerate(parts):
+            counts = at >= 2 and parts[at - 1] == "=" and parts[at - 2].strip().lower() in COUNTING
+            shown.append(part if at % 2 or (counts and COUNT.fullmatch(part)) else self._one(part))
+        return "".join(shown)
 
     def _integer(self, value: str) -> str:
-        return value if INTEGER.fullmatch(value.strip()) else self._seal.text(value)
+        return value if SMALL.fullmatch(value.strip()) else self._seal.text(value)
+
+    def _length(self, value: str) -> str:
+        return value if COUNT.fullmatch(value.strip()) else self._seal.text(value)
 
     def _moment(self, value: str) -> str:
         plain = value.strip()
         return value if INTEGER.fullmatch(plain) or HTTP_DATE.fullmatch(plain) else self._seal.text(value)
+
+    def _expiry(self, value: str) -> str:
+        return value if value.strip() in ("0", "-1") else self._seal.http_date(value)
 
     def _host(self, value: str) -> str:
         return value if HOST.fullmatch(value) else self._seal.text(value)
@@ -255,6 +270,14 @@ class HeaderGate:
             gated = self._seal.text(plain)
         quote = '"' if value[:1] == '"' else ""
         return f"{shown}={quote}{gated}{quote}"
+
+    def _progress(self, value: str) -> str:
+        """Words that stay on their side of the length that Bulk Data allows, though placeholders have their own."""
+        gated = self._texts.text(value)
+        if (len(gated) < LONGEST_PROGRESS) == (len(value) < LONGEST_PROGRESS):
+            return gated
+        shown = self._seal.text(value)
+        return shown if len(value) < LONGEST_PROGRESS else " ".join([shown] * (LONGEST_PROGRESS // len(shown)))
 
     def _link(self, value: str) -> str:
         """Links with their relation (RFC 8288); other parameters go."""

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from json.encoder import encode_basestring
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from prober.redact import documents
 from prober.redact.headers import HeaderGate
@@ -215,8 +215,12 @@ class JsonGate:
             known = name in shape
             below = shape.get(name)
             items = inner if isinstance(inner, list) else [inner]
-            if known and below is not None and all(isinstance(item, Members) for item in items):
-                told = [self._partly(cast(Members, item), below, text) for item in items]
+            if known and below is not None and any(isinstance(item, Members) for item in items):
+                # What stands among them and is none of them hides nothing of the others.
+                told = [
+                    self._partly(item, below, text) if isinstance(item, Members) else (self.text(item, text), False)
+                    for item in items
+                ]
                 shown = ",".join(part for part, _ in told)
                 out.append(f"{encode_basestring(name)}:{f'[{shown}]' if inner is items else shown}")
                 stays = stays and all(whole for _, whole in told)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from prober.nouns.evidence import crowded
 from prober.nouns.finding import Reason
@@ -12,6 +13,7 @@ from prober.redact import json_bodies, xml_bodies
 from prober.redact.disguise import Flooded, packed
 from prober.redact.headers import HeaderGate
 from prober.redact.json_bodies import Crowded, Json, JsonGate, Members
+from prober.redact.pages import told_of
 from prober.redact.placeholders import Seal
 from prober.redact.published import is_published, is_published_xml, shape_of
 from prober.redact.scrub import Scrubber
@@ -25,11 +27,6 @@ UNPARSEABLE_LINE = "!"
 HTML = re.compile(rb"\s*+(?:<!--.{0,4096}?-->\s*+)?<(?:!doctype\s++html|html|head|body)\b", re.I | re.S)
 FIRST = re.compile(rb"\s*+(\S)")
 LINES = re.compile(rb"\s*+\{[^\n]*\}[ \t\r]*+\n\s*+\{")
-LOGIN_SIGNS = re.compile(
-    rb"type\s{0,8}=\s{0,8}[\"']?password|name\s{0,8}=\s{0,8}[\"']?(?:j_password|passwd|password|SAMLRequest|SAMLResponse)\b"
-    rb"|openid-connect/auth|/oauth2?/(?:v[0-9]/)?authorize|/saml2?/sso",
-    re.I,
-)
 JWK_SIGN = re.compile(rb'"kty"|\\u00')
 JWK_SECRETS = frozenset({"d", "p", "q", "dp", "dq", "qi", "k", "oth"})
 MOST_LINES = 50_000
@@ -58,16 +55,21 @@ class Redactor:
     """Redacts all that one run asks and hears, under a key of this run that is stored nowhere.
 
     Equal values get equal placeholders and different values different ones, valid for their kind, and what this run has
-    redacted stays as it is when it is redacted again. Dates are the exception: they shift by the run's secret number of
-    days each time. Replay never redacts, it reuses what is stored, so dates need no such mark. Nothing here raises on
+    redacted stays as it is when it is redacted again. Dates are the exception: they shift by the run's secret time
+    each time. Replay never redacts, it reuses what is stored, so dates need no such mark. Nothing here raises on
     any input, and the work grows with the length of the input only, up to limits on members, words and lines. It may
     be used by several threads at once.
     """
 
-    def __init__(self, key: bytes, *, synthetic: bool, secrets: Iterable[str] = ()) -> None:
-        """Take 32 random bytes of this run; synthetic=True says that the data were declared to be invented."""
+    def __init__(
+        self, key: bytes, *, synthetic: bool, secrets: Iterable[str] = (), now: datetime | None = None
+    ) -> None:
+        """Take 32 random bytes of this run; synthetic=True says that the data were declared to be invented.
+
+        `now` is when the run begins: moments about then are known to anybody, and say nothing of how far others shift.
+        """
         self._synthetic = synthetic
-        self._seal = Seal(key)
+        self._seal = Seal(key, now)
         self._kept = Kept()
         self._scrubber = Scrubber(self._seal)
         self._urls = UrlGate(self._seal, self._kept)
@@ -169,9 +171,7 @@ class Redactor:
         if media == "ndjson":
             return self._ndjson_body(data, whole=whole, public=public, lead=lead, keepable=keepable)
         if media == "html":
-            login = "yes" if LOGIN_SIGNS.search(data) else "no"
-            note = f"HTML of {len(data)} bytes, login-form: {login}"
-            return RedactedBody(data if keepable else b"", "html", keepable, note)
+            return RedactedBody(data if keepable else b"", "html", keepable, told_of(data))
         if media == "text" and (keepable or not whole):
             return self._text_body(data, content_type, whole=whole)
         keepable = keepable and _is_utf8(data)

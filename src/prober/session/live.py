@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import re
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -175,7 +176,8 @@ class Door:
 
     def identity_url(self, ask: Ask) -> str:
         if ask.absolute is not None:
-            return self._redactor.url(ask.absolute, public=_is_public_document(ask) and not ask.redirected)
+            public = (_is_public_document(ask) and not ask.redirected) or _is_public_origin(ask)
+            return self._redactor.url(ask.absolute, public=public)
         values = {name: self._redactor.value(value, "id") for name, value in ask.values.items()}
         return f"{self.facts.base}/{ask.path(values)}"
 
@@ -640,6 +642,7 @@ class Door:
         return update
 
 
+_ORIGIN = re.compile(r"https?://[^/?#@]+")
 _INTERRUPTED = RedactedBody(b"", "none", False, "the run ended before it was read", "deadline")
 _UNSAFE = RedactedBody(b"", "none", False, "it could not be redacted", "unparseable")
 _UNSAFE_HEAD = Failure(
@@ -706,6 +709,11 @@ def _no_test_patient() -> Failure:
 
 def _is_public_document(ask: Ask) -> bool:
     return ask.purpose == "public" or (ask.purpose in ("fhir", "clear") and ask.template in PUBLIC_DOCUMENTS)
+
+
+def _is_public_origin(ask: Ask) -> bool:
+    """True for a mere connection: where it leads stands in a public document, which a replay reads in clear."""
+    return ask.purpose == "connect" and _ORIGIN.fullmatch(ask.absolute or "") is not None
 
 
 def _content_type(answer: Answer) -> str:
