@@ -173,14 +173,25 @@ def load_model(path: Path) -> CapabilityProfile | MaturityModel:
     return parse_model(read_text(path), path)
 
 
-@lru_cache(maxsize=32)
 def parse_model(text: str, path: Path) -> CapabilityProfile | MaturityModel:
     """A model from its text; `path` is for the messages."""
+    sound = _sound_model(text)
+    if sound is not None:
+        return sound
     value, lines = parse(text, path)
     try:
         return _MODEL.validate_python(value)
     except ValidationError as error:
         raise Mistake(explain(error, path, lines)) from error
+
+
+# By the text alone: every run folder keeps a copy of its models, so the same text is met at many paths.
+@lru_cache(maxsize=32)
+def _sound_model(text: str) -> CapabilityProfile | MaturityModel | None:
+    try:
+        return _MODEL.validate_python(parse(text, Path())[0])
+    except (Mistake, ValidationError):
+        return None
 
 
 _MODEL: TypeAdapter[CapabilityProfile | MaturityModel] = TypeAdapter(Model)
