@@ -90,7 +90,7 @@ class Network:
         self._proxy = Proxy(proxy, resolve or {}, lookup) if proxy is not None else None
         self._contexts: tuple[ssl.SSLContext, ssl.SSLContext] | None = None
         if ca_file is not None or client_certificate is not None:
-            # A file that cannot be used is told now; the system's trust alone takes a while to read and waits for https.
+            # A file that cannot be used is told now; the system's trust alone takes long to read and waits for https.
             self._trust()
         self._probing: dict[tuple[ssl.TLSVersion | None, bool, bool], ssl.SSLContext] = {}
         self._clients: dict[tuple[str, str, int], httpx.AsyncClient] = {}
