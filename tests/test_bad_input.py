@@ -118,6 +118,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     monkeypatch.chdir(folder)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    # What Python itself keeps of a probe that it compiled is not written by prober.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     for name in [name for name in os.environ if name.startswith("PROBER_")]:
         monkeypatch.delenv(name)
     with socket.create_server(("127.0.0.1", 0)) as server:

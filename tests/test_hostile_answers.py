@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -77,9 +78,7 @@ class Hostile(Replay):
         return value
 
 
-@given(data=st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-def test_no_probe_fails_on_what_a_stranger_sends(data: st.DataObject) -> None:
+def judge_a_stranger(data: st.DataObject) -> None:
     remembered = leader()
     server = Hostile(remembered.facts, remembered.exchanges, data)
     loaded = {id_: (one.probe, one.sheet, one.digest) for id_, one in probes().items()}
@@ -88,6 +87,19 @@ def test_no_probe_fails_on_what_a_stranger_sends(data: st.DataObject) -> None:
     for finding in judged.findings:
         assert finding.line()
         assert finding.verdict.message.endswith(".")
+
+
+@given(data=st.data())
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_probe_fails_on_what_a_stranger_sends(data: st.DataObject) -> None:
+    judge_a_stranger(data)
+
+
+@pytest.mark.deep
+@given(data=st.data())
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_probe_fails_on_whatever_a_stranger_sends(data: st.DataObject) -> None:
+    judge_a_stranger(data)
 
 
 @given(data=st.data())

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -52,10 +52,8 @@ def probe_folders(extra: Iterable[Path] = ()) -> Iterator[Path]:
     Nothing is picked up from the working directory unasked: loading a probe runs its code.
     """
     yield from _folders_in(built_in_probes())
-    for plug_in in sorted(entry_points(group="prober.probes"), key=lambda one: one.value):
-        found = importlib.util.find_spec(plug_in.value)
-        for place in (found.submodule_search_locations or ()) if found else ():
-            yield from _folders_in(Path(place))
+    for place in _plug_ins():
+        yield from _folders_in(place)
     for folder in extra:
         if not folder.is_dir():
             raise Mistake(
@@ -67,6 +65,16 @@ def probe_folders(extra: Iterable[Path] = ()) -> Iterator[Path]:
             yield one
         if not found_any:
             raise Mistake(f"{folder}: no probe was found here; a probe is a folder with {', '.join(PROBE_FILES)}.")
+
+
+# What is installed stays the same while prober runs, and looking for it reads a file of every package.
+@cache
+def _plug_ins() -> tuple[Path, ...]:
+    found = (
+        importlib.util.find_spec(plug_in.value)
+        for plug_in in sorted(entry_points(group="prober.probes"), key=lambda one: one.value)
+    )
+    return tuple(Path(place) for one in found if one is not None for place in one.submodule_search_locations or ())
 
 
 def _folders_in(root: Path) -> Iterator[Path]:
@@ -173,14 +181,25 @@ def load_model(path: Path) -> CapabilityProfile | MaturityModel:
     return parse_model(read_text(path), path)
 
 
-@lru_cache(maxsize=32)
 def parse_model(text: str, path: Path) -> CapabilityProfile | MaturityModel:
     """A model from its text; `path` is for the messages."""
+    sound = _sound_model(text)
+    if sound is not None:
+        return sound
     value, lines = parse(text, path)
     try:
         return _MODEL.validate_python(value)
     except ValidationError as error:
         raise Mistake(explain(error, path, lines)) from error
+
+
+# By the text alone: every run folder keeps a copy of its models, so the same text is met at many paths.
+@lru_cache(maxsize=32)
+def _sound_model(text: str) -> CapabilityProfile | MaturityModel | None:
+    try:
+        return _MODEL.validate_python(parse(text, Path())[0])
+    except (Mistake, ValidationError):
+        return None
 
 
 _MODEL: TypeAdapter[CapabilityProfile | MaturityModel] = TypeAdapter(Model)

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -160,13 +161,21 @@ def load_models(extra: Path | None, probes: Mapping[str, LoadedProbe]) -> tuple[
     texts: list[str] = []
     digests: dict[str, str] = {}
     for path in (profile, book):
-        text = read_text(path)
-        model = parse_model(text, path)
-        check_model(model, probes, path)
-        # A run keeps its models in one file with this mark between them.
-        texts.append(re.sub(r"\A((?:[ \t]*(?:#.*)?\n)*)---[ \t]*\n", r"\1", text))
-        digests[model.id] = model.fingerprint()
+        text, id_, digest = _checked_model(read_text(path), path, tuple(probes))
+        texts.append(text)
+        digests[id_] = digest
     return tuple(texts), digests
+
+
+# A demonstration, and a provider file with many bases, prepare many runs with the same two models.
+@lru_cache(maxsize=8)
+def _checked_model(text: str, path: Path, probes: tuple[str, ...]) -> tuple[str, str, str]:
+    """The text of a model as a run keeps it, its id and its digest. Raises Mistake for a faulty one."""
+    model = parse_model(text, path)
+    check_model(model, probes, path)
+    # A run keeps its models in one file with this mark between them.
+    kept = re.sub(r"\A((?:[ \t]*(?:#.*)?\n)*)---[ \t]*\n", r"\1", text)
+    return kept, model.id, model.fingerprint()
 
 
 def make_plan(probes: Mapping[str, LoadedProbe], decision: Decision, options: Options) -> Plan:

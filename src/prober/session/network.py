@@ -88,8 +88,10 @@ class Network:
         self._allow_http = allow_http
         self._book = AddressBook(resolve or {}, named_hosts, lookup)
         self._proxy = Proxy(proxy, resolve or {}, lookup) if proxy is not None else None
-        self._context = request_context(ca_file, None)
-        self._named_context = request_context(ca_file, client_certificate) if client_certificate else self._context
+        self._contexts: tuple[ssl.SSLContext, ssl.SSLContext] | None = None
+        if ca_file is not None or client_certificate is not None:
+            # A file that cannot be used is told now; the system's trust alone takes long to read and waits for https.
+            self._trust()
         self._probing: dict[tuple[ssl.TLSVersion | None, bool, bool], ssl.SSLContext] = {}
         self._clients: dict[tuple[str, str, int], httpx.AsyncClient] = {}
         self._unverified: dict[tuple[str, int], TlsFacts] = {}
@@ -176,6 +178,9 @@ class Network:
         )
 
     async def _open(self, request: WireRequest, limits: Limits, *, clear: bool) -> Streamed:
+        if request.url[:6].lower() == "https:":
+            # Before the attempt begins: the time that this takes is not the server's.
+            self._trust()
         attempt = Attempt(self._clock)
         watch = self._lag.begin()
         deadline = asyncio.get_running_loop().time() + limits.total_seconds
@@ -276,13 +281,21 @@ class Network:
     def _client(self, url: httpx.URL) -> httpx.AsyncClient:
         key = (url.scheme, _host_of(url), _port_of(url))
         if key not in self._clients:
-            self._clients[key] = httpx.AsyncClient(transport=self._transport(key[1]), trust_env=False)
+            self._clients[key] = httpx.AsyncClient(transport=self._transport(*key[:2]), trust_env=False)
         return self._clients[key]
 
-    def _transport(self, host: str) -> Transport:
-        context = self._named_context if self._book.is_named(host) else self._context
+    def _transport(self, scheme: str, host: str) -> Transport:
+        context = self._trust()[self._book.is_named(host)] if scheme == "https" else None
         backend = Backend(self._proxy.book, to_proxy=True) if self._proxy is not None else Backend(self._book)
         return Transport(pool_of(context, backend, self._proxy))
+
+    def _trust(self) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+        """The contexts for ordinary requests: to hosts that the user did not name, and to those that were named."""
+        if self._contexts is None:
+            plain = request_context(self._ca_file, None)
+            named = request_context(self._ca_file, self._certificate) if self._certificate else plain
+            self._contexts = (plain, named)
+        return self._contexts
 
     def _probing_context(self, host: str, version: ssl.TLSVersion | None, *, verify: bool) -> ssl.SSLContext:
         named = self._book.is_named(host) and verify

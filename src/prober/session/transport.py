@@ -55,8 +55,11 @@ class _Body(httpx.AsyncByteStream):
         await self._answer.aclose()
 
 
-def pool_of(context: ssl.SSLContext, backend: Backend, proxy: Proxy | None) -> httpcore.AsyncConnectionPool:
-    """Connections to one host, as many as are asked for at once: how many that may be is the door's affair."""
+def pool_of(context: ssl.SSLContext | None, backend: Backend, proxy: Proxy | None) -> httpcore.AsyncConnectionPool:
+    """Connections to one host, as many as are asked for at once: how many that may be is the door's affair.
+
+    `context` may be missing where the host is asked in clear.
+    """
     settings: dict[str, Any] = {
         "ssl_context": context,
         "network_backend": backend,
