@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from itertools import chain
+from operator import attrgetter
 from typing import TypeVar
 
+from prober.nouns.finding import Finding
 from prober.nouns.model import CapabilityProfile, MaturityModel, Model
 from prober.nouns.scorecard import CriterionScore, FindingLine, Gap, MaturityScore, Scorecard, SwapLine
 from prober.nouns.sheet import Sheet
@@ -11,6 +14,7 @@ from prober.score.advice import advise
 from prober.score.blocks import Sums, add_up
 from prober.score.documents import lines as lines_of_documents
 from prober.score.gates import look_at
+from prober.score.kept import kept
 from prober.score.labels import Facts, label_of
 from prober.score.levels import Judged, Ladders, judge, judge_all
 from prober.score.look import Look
@@ -100,10 +104,6 @@ def _only(models: Sequence[M]) -> M | None:
 def _maturity(
     model: MaturityModel, runs: Sequence[ScoredRun], deciding: Sequence[ScoredRun], declared: Gap, today: date
 ) -> MaturityScore:
-    listed = {block.id for block in model.blocks}
-    for criterion in model.criteria:
-        if criterion.block not in listed:
-            raise ValueError(f"{criterion.id} lies in the block {criterion.block}, which {model.id} does not list.")
     countries = {one.facts.country for one in deciding}
     ladders, sums = ladders_of(model, countries.pop() if len(countries) == 1 else None)
     looks = {one.run.subject: Look(one, ladders.book, today) for one in runs}
@@ -176,15 +176,16 @@ def _swaps(ladders: Ladders, criteria: Sequence[CriterionScore]) -> tuple[SwapLi
 
 def _lines(runs: Sequence[ScoredRun]) -> tuple[FindingLine, ...]:
     # The runs are in the order of their subjects, and sorting keeps the order of what is equal.
-    named = sorted(((probe, at) for at, run in enumerate(runs) for probe in run.by_probe))
-    found = [runs[at].by_probe[probe] for probe, at in named]
-    return tuple(
-        FindingLine.trusted(
-            probe=finding.source.probe,
-            subject=finding.subject,
-            outcome=finding.verdict.outcome,
-            reason=finding.verdict.reason,
-            message=finding.verdict.message,
-        )
-        for finding in found
+    found = chain.from_iterable(run.by_probe.values() for run in runs)
+    return tuple(_line(finding) for finding in sorted(found, key=attrgetter("source.probe")))
+
+
+@kept
+def _line(finding: Finding) -> FindingLine:
+    return FindingLine.trusted(
+        probe=finding.source.probe,
+        subject=finding.subject,
+        outcome=finding.verdict.outcome,
+        reason=finding.verdict.reason,
+        message=finding.verdict.message,
     )

@@ -5,7 +5,8 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import chain
+from typing import Literal, get_args
 
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Cell, Finding, Outcome, Reason
@@ -13,9 +14,11 @@ from prober.nouns.model import CapabilityProfile
 from prober.nouns.run import REASON_FOR_PERMIT
 from prober.nouns.scorecard import Counts, FamilyScore, Fix, Gap, ProfileScore
 from prober.nouns.sheet import Effort, Sheet
-from prober.score.scope import ScoredRun, outcome_of, sentences
+from prober.score.kept import kept
+from prober.score.scope import ScoredRun, matrices_of, outcome_of, sentences
 
 Fate = Literal["shown", "refuted", "untested", "outside_sample", "not_permitted", "not_applicable"]
+FATES: tuple[Fate, ...] = get_args(Fate)
 
 NEEDS_PERMIT = frozenset(REASON_FOR_PERMIT.values())
 OF_OUTCOME: dict[Outcome, Fate] = {"present": "shown", "absent": "refuted", "not_applicable": "not_applicable"}
@@ -37,6 +40,21 @@ class Thing:
     reason: Reason | None = None
 
 
+@dataclass(frozen=True)
+class Tally:
+    """What became of the things of one finding: how many there are of each of the `FATES`, and each of their reasons.
+
+    The cells of its matrix, where it has one, are also what the server declared: how many of the declared came to what,
+    and which were refuted.
+    """
+
+    fates: tuple[int, ...]
+    reasons: tuple[Reason, ...]
+    declared: Mapping[str, int]
+    undeclared_works: int
+    refuted: frozenset[str]
+
+
 def profile(
     model: CapabilityProfile,
     runs: Sequence[ScoredRun],
@@ -49,12 +67,13 @@ def profile(
     `declared` is what `gap` says of these runs, `turning` how many requirements of the rule book turn on each probe.
     """
     families = []
-    everything: list[Thing] = []
+    everything: list[Tally] = []
     for family in model.families:
-        things = [thing for run in runs for probe in family.probes for thing in asked_of(run, probe)]
-        everything.extend(things)
+        found = [run.by_probe.get(probe) for run in runs for probe in family.probes]
+        tallies = [tally_of(finding) if finding is not None else NOT_THERE for finding in found]
+        everything.extend(tallies)
         families.append(
-            FamilyScore.trusted(id=family.id, title=family.title, counts=counted(things), probes=family.probes)
+            FamilyScore.trusted(id=family.id, title=family.title, counts=counted(tallies), probes=family.probes)
         )
     counts = counted(everything)
     return ProfileScore.trusted(
@@ -64,7 +83,7 @@ def profile(
         counts=counts,
         families=tuple(families),
         gap=declared,
-        unknown_reasons=dict(sorted(Counter(one.reason for one in everything if one.reason).items())),
+        unknown_reasons=dict(sorted(Counter(chain.from_iterable(one.reasons for one in everything)).items())),
         fixes=fixes(runs, sheets, turning),
     )
 
@@ -82,18 +101,18 @@ def headline(counts: Counts) -> str:
     return sentence
 
 
-def asked_of(run: ScoredRun, probe: str) -> tuple[Thing, ...]:
-    """The atomic things of a finding: its matrix cells where it has some, else the finding itself."""
-    cells = run.cells(probe)
-    if cells:
-        return tuple(_of_cell(cell) for cell in cells)
-    outcome, reason = outcome_of(run.by_probe.get(probe))
-    return (_unknown(reason) if outcome == "unknown" else Thing(OF_OUTCOME[outcome]),)
+@kept
+def tally_of(finding: Finding) -> Tally:
+    """The atomic things of a finding, which are its matrix cells where it has some, else the finding itself."""
+    cells = matrices_of(finding).get("cells", ())
+    things = [_of_cell(cell) for cell in cells] if cells else [_of_outcome(*outcome_of(finding))]
+    return _tally(things, cells)
 
 
-def counted(things: Iterable[Thing]) -> Counts:
+def counted(tallies: Iterable[Tally]) -> Counts:
     """How many of each fate. What had no permit, and what the sample left out, is not part of what was asked."""
-    fates = Counter(one.fate for one in things)
+    columns = zip(*(one.fates for one in tallies), strict=True)
+    fates = dict(zip(FATES, map(sum, columns), strict=False)) or dict.fromkeys(FATES, 0)
     return Counts.trusted(
         asked=fates["shown"] + fates["refuted"] + fates["untested"],
         shown=fates["shown"],
@@ -107,20 +126,23 @@ def counted(things: Iterable[Thing]) -> Counts:
 
 def gap(runs: Sequence[ScoredRun]) -> Gap:
     """Declared against shown, over the matrix cells of all findings."""
-    matrices = [(run.run.subject, run.cells(probe)) for run in runs for probe in run.by_probe]
-    claims = [(subject, cell) for subject, cells in matrices if cells for cell in cells]
-    results = Counter(cell.result for _, cell in claims if cell.declared and cell.result != "undeclared_works")
-    refuted = {
-        f"{cell.claim} at {subject}" if len(runs) > 1 else cell.claim
-        for subject, cell in claims
-        if cell.declared and cell.result == "refuted"
-    }
+    results: Counter[str] = Counter()
+    undeclared_works = 0
+    refuted: set[str] = set()
+    for run in runs:
+        for tally in map(tally_of, run.by_probe.values()):
+            if tally.declared:
+                results.update(tally.declared)
+            undeclared_works += tally.undeclared_works
+            if tally.refuted:
+                several = len(runs) > 1
+                refuted.update(f"{one} at {run.run.subject}" if several else one for one in tally.refuted)
     return Gap.trusted(
         declared=results.total(),
         tested=results["shown"] + results["refuted"],
         refuted=results["refuted"],
         untested=results["untested"],
-        undeclared_works=sum(cell.result == "undeclared_works" for _, cell in claims),
+        undeclared_works=undeclared_works,
         refuted_claims=tuple(sorted(refuted)),
     )
 
@@ -168,6 +190,22 @@ def curl(exchange: Exchange) -> str | None:
     return " ".join([*words, shlex.quote(exchange.url)])
 
 
+def _tally(things: Sequence[Thing], cells: Sequence[Cell] = ()) -> Tally:
+    fates = Counter(one.fate for one in things)
+    declared = [cell for cell in cells if cell.declared and cell.result != "undeclared_works"]
+    return Tally(
+        fates=tuple(fates[one] for one in FATES),
+        reasons=tuple(one.reason for one in things if one.reason),
+        declared=Counter(cell.result for cell in declared),
+        undeclared_works=sum(cell.result == "undeclared_works" for cell in cells),
+        refuted=frozenset(cell.claim for cell in declared if cell.result == "refuted"),
+    )
+
+
+def _of_outcome(outcome: Outcome, reason: Reason | None) -> Thing:
+    return _unknown(reason) if outcome == "unknown" else Thing(OF_OUTCOME[outcome])
+
+
 def _of_cell(cell: Cell) -> Thing:
     if cell.result in ("shown", "undeclared_works"):
         return Thing("shown")
@@ -182,11 +220,15 @@ def _unknown(reason: Reason | None) -> Thing:
     return Thing("not_permitted" if reason in NEEDS_PERMIT else "untested", reason)
 
 
+NOT_THERE = _tally([_of_outcome(*outcome_of(None))])
+"""Of a probe of which a run holds no finding."""
+
+
 def _fix(probe: str, sheet: Sheet, seen: Sequence[tuple[ScoredRun, Finding]], several: bool) -> Fix:
     run, first = seen[0]
     cited = next(iter(first.verdict.citations), None)
     exchange = run.exchanges.get(cited.exchange) if cited else None
-    return Fix(
+    return Fix.trusted(
         probe=probe,
         what=sentences(((one.run.subject, finding.verdict.message) for one, finding in seen), several=several),
         fix=sheet.remediation.text,

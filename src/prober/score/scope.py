@@ -1,7 +1,8 @@
 """What goes into a score: the runs, which of them decide, and what one finding says."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Protocol, get_args, runtime_checkable
@@ -14,6 +15,7 @@ from prober.nouns.finding import REASONS, Cell, CellResult, Finding, Outcome, Re
 from prober.nouns.history import HistoryLine
 from prober.nouns.provider import ProviderFacts
 from prober.nouns.run import Run
+from prober.score.kept import kept
 
 ENVIRONMENTS = ("undeclared", "sandbox", "reference")
 CELL_MEMBERS = len(Cell.model_fields)
@@ -40,7 +42,6 @@ class ScoredRun:
     exchanges: Mapping[str, Exchange]
     attestations: tuple[Attestation, ...] = ()
     history: tuple[HistoryLine, ...] = ()
-    _cells: dict[tuple[str, str], tuple[Cell, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def by_probe(self) -> dict[str, Finding]:
@@ -75,11 +76,9 @@ class ScoredRun:
         return began if began == ended else None
 
     def cells(self, probe: str, member: str = "cells") -> tuple[Cell, ...]:
-        """The matrix cells of a finding, read once."""
-        key = (probe, member)
-        if key not in self._cells:
-            self._cells[key] = cells_of(self.by_probe.get(probe), member)
-        return self._cells[key]
+        """The matrix cells of a finding; none where there is no finding."""
+        finding = self.by_probe.get(probe)
+        return matrices_of(finding).get(member, ()) if finding is not None else ()
 
 
 def in_order(runs: Sequence[ScoredRun]) -> tuple[ScoredRun, ...]:
@@ -115,10 +114,38 @@ def outcome_of(finding: Finding | None) -> tuple[Outcome, Reason | None]:
     return finding.verdict.outcome, None
 
 
-def cells_of(finding: Finding | None, member: str = "cells") -> tuple[Cell, ...]:
-    """The matrix cells that a finding holds under this member of its values; none if they are not cells."""
-    cells = finding.verdict.values.get(member) if finding else None
-    if finding is None or finding.verdict.reason == "bug" or not isinstance(cells, list | tuple):
+@kept
+def matrices_of(finding: Finding) -> Mapping[str, tuple[Cell, ...]]:
+    """The matrix cells that a finding holds, by the member of its values; a faulty probe's are not read."""
+    if finding.verdict.reason == "bug":
+        return {}
+    read = {member: _cells(value) for member, value in finding.verdict.values.items()}
+    return {member: cells for member, cells in read.items() if cells}
+
+
+@kept
+def said_of(finding: Finding) -> tuple[object, ...]:
+    """All of a finding that a rule looks at."""
+    verdict = finding.verdict
+    return (
+        verdict.outcome,
+        verdict.reason,
+        verdict.message,
+        finding.basis,
+        finding.class_,
+        *((member, _counts(cells)) for member, cells in sorted(matrices_of(finding).items())),
+    )
+
+
+def _counts(cells: Sequence[Cell]) -> tuple[object, ...]:
+    """What a rule takes from a matrix: how many of its cells are alike. It names no claim."""
+    counts = Counter((cell.declared, cell.result, cell.reason) for cell in cells)
+    return tuple(sorted(counts.items(), key=repr))
+
+
+def _cells(cells: object) -> tuple[Cell, ...]:
+    """The cells that this member of a finding's values is; none if it is something else."""
+    if not isinstance(cells, list | tuple):
         return ()
     plain = tuple(_plain_cell(cell) for cell in cells)
     if None not in plain:
