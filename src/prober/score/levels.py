@@ -14,6 +14,7 @@ from prober.nouns.provider import ProviderFacts
 from prober.nouns.scorecard import CriterionScore, FacetScore, GateScore, Interval, RequirementScore, SwapLine, Truth
 from prober.score.kept import kept
 from prober.score.look import Book, Look
+from prober.score.marks import Mark, mark_of
 from prober.score.rules import Leaf, Said, all_of, any_of, decide, no_document
 from prober.score.scope import said_of, sentences
 from prober.score.standing import NOTHING_KNOWN, Standing, standing_of
@@ -30,6 +31,11 @@ class Judged:
 
     criterion: Criterion
     score: CriterionScore
+
+    @cached_property
+    def mark(self) -> Mark:
+        """The score without the words."""
+        return mark_of(self.score)
 
 
 @dataclass(frozen=True, slots=True)
