@@ -358,17 +358,19 @@ def read_plainly(path: Path, most: int) -> bytes:
     except OSError as error:
         why = "it is a link" if error.errno == errno.ELOOP else str(error.strerror)
         raise BadFolder(f"{path}: this file cannot be read ({why}).") from error
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
+    try:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
             raise BadFolder(f"{path}: this is not a plain file, so prober did not write it.")
         if facts.st_size > most:
             raise BadFolder(f"{path}: this file is larger than {most} bytes, so prober did not write it.")
-        # Without a buffer one call reads what there is at once; a second one sees whether that was all.
-        content = file.read(facts.st_size + 1)
-        while len(content) <= most and (more := file.read(65_536)):
+        # One call reads what there is at once; a second one sees whether that was all.
+        content = os.read(descriptor, facts.st_size + 1)
+        while len(content) <= most and (more := os.read(descriptor, 65_536)):
             content += more
         return content[:most]
+    finally:
+        os.close(descriptor)
 
 
 def check_place(path: Path, option: str, *, empty: bool = False) -> None:

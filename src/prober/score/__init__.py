@@ -131,7 +131,7 @@ def _maturity(
         )
         all_apply = replace(facts, totals=_add_up(forced, workings))
     criteria = tuple(one.score for one in judged)
-    return MaturityScore.model_construct(
+    return MaturityScore.trusted(
         model=model.id,
         version=model.version,
         disclaimer=model.disclaimer,

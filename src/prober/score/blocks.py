@@ -154,7 +154,7 @@ def hundredths(shares: Mapping[Knowledge, Fraction | int]) -> dict[Knowledge, in
 def _block(block: Block, inside: Sequence[Mark], counting: Sequence[Mark], points: Points | None) -> BlockScore:
     extensions = [one for one in inside if one.extension and not one.precondition]
     beside = mean(_weighed(extensions))
-    core = [one.low for one in counting if one.core and one.low is not None]
+    core = [one.low for one in counting if one.core]
     return BlockScore(
         id=block.id,
         title=block.title,
@@ -194,7 +194,15 @@ def _mean_of_points(shares: Iterable[tuple[int, Points]]) -> Points | None:
     weight = sum(share for share, _ in held)
     if not weight:
         return None
-    return Points(
-        Fraction(sum(share * points.low for share, points in held), weight),
-        Fraction(sum(share * points.high for share, points in held), weight),
-    )
+    low = _shared([(share, points.low) for share, points in held], weight)
+    high = _shared([(share, points.high) for share, points in held], weight)
+    return Points(low, high)
+
+
+def _shared(shares: Iterable[tuple[int, Fraction]], weight: int) -> Fraction:
+    """The sum of the shares over their weight, reduced once: fractions added one by one are reduced each time."""
+    above, below = 0, 1
+    for share, one in shares:
+        above = above * one.denominator + share * one.numerator * below
+        below *= one.denominator
+    return Fraction(above, below * weight)

@@ -231,8 +231,8 @@ def _of_levels(there: Sequence[Mark], level: int, at_least: int | None, *, fresh
     reached = possible = 0
     below: list[Mark] = []
     for one in there:
-        possible += _high(one) >= level
-        if _low(one) >= level and not (fresh and one.freshness != "fresh"):
+        possible += one.high >= level
+        if one.low >= level and not (fresh and one.freshness != "fresh"):
             reached += 1
         else:
             below.append(one)
@@ -249,8 +249,8 @@ def _core_share(asked: Asked, level: int, wanted: Fraction) -> Held:
     lacking: list[str] = []
     for one in asked.core:
         total += one.weight
-        high += one.weight * (_high(one) >= level)
-        if _low(one) >= level:
+        high += one.weight * (one.high >= level)
+        if one.low >= level:
             low += one.weight
         else:
             lacking.append(one.id)
@@ -309,14 +309,6 @@ def _gap(gap: Gap, most: Fraction) -> Held:
 def _listed(surely: Sequence[str], perhaps: Sequence[str], now: str) -> Held:
     lacking = (*surely, *perhaps)
     return Held(not lacking, not surely, f"{now}." if lacking else "None is in the way.", lacking)
-
-
-def _low(one: Mark) -> int:
-    return one.low if one.low is not None else 0
-
-
-def _high(one: Mark) -> int:
-    return one.high if one.high is not None else 0
 
 
 def _of(ids: Sequence[str]) -> str:

@@ -238,19 +238,9 @@ def _judged(
     criterion: Criterion, asked: Sequence[Asked], looks: Sequence[Look], ladders: Ladders | None
 ) -> CriterionScore:
     """The score of a criterion; with `ladders` one look decides it, and what was answered is not asked again."""
-    several = len(looks) > 1
-    lines: list[RequirementScore] = []
-    answers: list[tuple[Asked, Answer]] = []
-    for one in asked:
-        if ladders is not None and one.probes:
-            said, line = _answered(one, looks, ladders)
-        elif one.probes or _offered(one, looks):
-            said = over_runs(one, looks)
-            line = _line(one, said, several)
-        else:
-            said, line = one.unanswered
-        lines.append(line)
-        answers.append((one, said))
+    found = [_answered(one, looks, ladders) for one in asked]
+    lines = [line for _, line in found]
+    answers = [(one, said) for one, (said, _) in zip(asked, found, strict=True)]
     truths = _by_level(answers)
     height = ladder(truths)
     state = state_of(height, refuted="false" in truths[1])
@@ -259,12 +249,18 @@ def _judged(
     return _scored(criterion, None, height, state, tuple(lines), next_step(height.low, answers), standing, facets)
 
 
-def _answered(asked: Asked, looks: Sequence[Look], ladders: Ladders) -> tuple[Answer, RequirementScore]:
-    key = (asked.requirement.id, asked.said(ladders.tokens(looks[0])))
-    if key not in ladders.answers:
+def _answered(asked: Asked, looks: Sequence[Look], ladders: Ladders | None) -> tuple[Answer, RequirementScore]:
+    if not asked.probes and (ladders is not None or not _offered(asked, looks)):
+        return asked.unanswered
+    if ladders is None:
         said = over_runs(asked, looks)
-        ladders.answers[key] = (said, _line(asked, said, several=False))
-    return ladders.answers[key]
+        return said, _line(asked, said, several=len(looks) > 1)
+    key = (asked.requirement.id, asked.said(ladders.tokens(looks[0])))
+    known = ladders.answers.get(key)
+    if known is None:
+        said = over_runs(asked, looks)
+        known = ladders.answers[key] = (said, _line(asked, said, several=False))
+    return known
 
 
 def over_runs(asked: Asked, looks: Sequence[Look]) -> Answer:

@@ -7,7 +7,7 @@ from prober.nouns.scorecard import Confidence, CriterionScore, Freshness, Interv
 
 
 class Mark(NamedTuple):
-    """All that blocks, workflows and labels may go by. `low` and `high` are None where the criterion does not apply.
+    """All that blocks, workflows and labels may go by. `low` and `high` are 0 where the criterion does not apply.
 
     Servers that differ in a hundred words mostly have the same marks, so what these add up to is kept by them; nothing
     that is kept so can hang on more, since it is not told more. A tuple, which is quick to compare and to look up.
@@ -20,8 +20,8 @@ class Mark(NamedTuple):
     extension: bool
     precondition: bool
     applies: bool
-    low: int | None
-    high: int | None
+    low: int
+    high: int
     state: str
     knowledge: Knowledge
     evidence_class: EvidenceClass | None
@@ -36,7 +36,7 @@ class Mark(NamedTuple):
     @property
     def level(self) -> Interval | None:
         """The level; None where the criterion does not apply."""
-        return Interval(low=self.low, high=self.high) if self.low is not None and self.high is not None else None
+        return Interval(low=self.low, high=self.high) if self.applies else None
 
 
 def mark_of(score: CriterionScore) -> Mark:
@@ -49,8 +49,8 @@ def mark_of(score: CriterionScore) -> Mark:
         extension=score.extension,
         precondition=score.precondition,
         applies=score.applies,
-        low=score.level.low if score.level is not None else None,
-        high=score.level.high if score.level is not None else None,
+        low=score.level.low if score.level is not None else 0,
+        high=score.level.high if score.level is not None else 0,
         state=score.state,
         knowledge=score.knowledge,
         evidence_class=score.evidence_class,

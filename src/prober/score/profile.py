@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Literal, get_args
+from typing import Literal, NamedTuple
 
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Cell, Finding, Outcome, Reason
@@ -18,7 +18,6 @@ from prober.score.kept import kept
 from prober.score.scope import ScoredRun, matrices_of, outcome_of, sentences
 
 Fate = Literal["shown", "refuted", "untested", "outside_sample", "not_permitted", "not_applicable"]
-FATES: tuple[Fate, ...] = get_args(Fate)
 
 NEEDS_PERMIT = frozenset(REASON_FOR_PERMIT.values())
 OF_OUTCOME: dict[Outcome, Fate] = {"present": "shown", "absent": "refuted", "not_applicable": "not_applicable"}
@@ -40,19 +39,44 @@ class Thing:
     reason: Reason | None = None
 
 
+class Fates(NamedTuple):
+    """How many things there are of each fate."""
+
+    shown: int = 0
+    refuted: int = 0
+    untested: int = 0
+    not_applicable: int = 0
+    not_permitted: int = 0
+    outside_sample: int = 0
+
+
+NOTHING = Fates()
+ONE: Mapping[Fate, Fates] = {
+    "shown": Fates(shown=1),
+    "refuted": Fates(refuted=1),
+    "untested": Fates(untested=1),
+    "not_applicable": Fates(not_applicable=1),
+    "not_permitted": Fates(not_permitted=1),
+    "outside_sample": Fates(outside_sample=1),
+}
+
+
 @dataclass(frozen=True)
-class Tally:
-    """What became of the things of one finding: how many there are of each of the `FATES`, and each of their reasons.
+class Claims:
+    """What became of what a server declares: how many of the declared came to what, and which were refuted."""
 
-    The cells of its matrix, where it has one, are also what the server declared: how many of the declared came to what,
-    and which were refuted.
-    """
-
-    fates: tuple[int, ...]
-    reasons: tuple[Reason, ...]
     declared: Mapping[str, int]
     undeclared_works: int
     refuted: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What became of the things of one finding, with their reasons; `claims` are its matrix, where it has one."""
+
+    fates: Fates
+    reasons: tuple[Reason, ...]
+    claims: Claims | None = None
 
 
 def profile(
@@ -67,15 +91,18 @@ def profile(
     `declared` is what `gap` says of these runs, `turning` how many requirements of the rule book turn on each probe.
     """
     families = []
-    everything: list[Tally] = []
+    together = [NOTHING]
+    reasons: Counter[Reason] = Counter()
     for family in model.families:
         found = [run.by_probe.get(probe) for run in runs for probe in family.probes]
         tallies = [tally_of(finding) if finding is not None else NOT_THERE for finding in found]
-        everything.extend(tallies)
+        reasons.update(chain.from_iterable([one.reasons for one in tallies]))
+        fates = added([NOTHING, *(one.fates for one in tallies)])
+        together.append(fates)
         families.append(
-            FamilyScore.trusted(id=family.id, title=family.title, counts=counted(tallies), probes=family.probes)
+            FamilyScore.trusted(id=family.id, title=family.title, counts=counted(fates), probes=family.probes)
         )
-    counts = counted(everything)
+    counts = counted(added(together))
     return ProfileScore.trusted(
         model=model.id,
         version=model.version,
@@ -83,7 +110,7 @@ def profile(
         counts=counts,
         families=tuple(families),
         gap=declared,
-        unknown_reasons=dict(sorted(Counter(chain.from_iterable(one.reasons for one in everything)).items())),
+        unknown_reasons=dict(sorted(reasons.items())),
         fixes=fixes(runs, sheets, turning),
     )
 
@@ -109,19 +136,15 @@ def tally_of(finding: Finding) -> Tally:
     return _tally(things, cells)
 
 
-def counted(tallies: Iterable[Tally]) -> Counts:
-    """How many of each fate. What had no permit, and what the sample left out, is not part of what was asked."""
-    columns = zip(*(one.fates for one in tallies), strict=True)
-    fates = dict(zip(FATES, map(sum, columns), strict=False)) or dict.fromkeys(FATES, 0)
-    return Counts.trusted(
-        asked=fates["shown"] + fates["refuted"] + fates["untested"],
-        shown=fates["shown"],
-        refuted=fates["refuted"],
-        untested=fates["untested"],
-        not_applicable=fates["not_applicable"],
-        not_permitted=fates["not_permitted"],
-        outside_sample=fates["outside_sample"],
-    )
+def added(fates: Iterable[Fates]) -> Fates:
+    """How many of each fate there are together."""
+    return Fates(*map(sum, zip(*fates, strict=True)))
+
+
+def counted(fates: Fates) -> Counts:
+    """The counts. What had no permit, and what the sample left out, is not part of what was asked."""
+    asked = fates.shown + fates.refuted + fates.untested
+    return Counts.trusted(asked=asked, **fates._asdict())
 
 
 def gap(runs: Sequence[ScoredRun]) -> Gap:
@@ -130,13 +153,10 @@ def gap(runs: Sequence[ScoredRun]) -> Gap:
     undeclared_works = 0
     refuted: set[str] = set()
     for run in runs:
-        for tally in map(tally_of, run.by_probe.values()):
-            if tally.declared:
-                results.update(tally.declared)
-            undeclared_works += tally.undeclared_works
-            if tally.refuted:
-                several = len(runs) > 1
-                refuted.update(f"{one} at {run.run.subject}" if several else one for one in tally.refuted)
+        for claims in [held for finding in run.by_probe.values() if (held := tally_of(finding).claims) is not None]:
+            results.update(claims.declared)
+            undeclared_works += claims.undeclared_works
+            refuted.update(f"{one} at {run.run.subject}" if len(runs) > 1 else one for one in claims.refuted)
     return Gap.trusted(
         declared=results.total(),
         tested=results["shown"] + results["refuted"],
@@ -155,7 +175,9 @@ def fixes(runs: Sequence[ScoredRun], sheets: Mapping[str, Sheet], turning: Mappi
     absent: dict[str, list[tuple[ScoredRun, Finding]]] = {}
     for run in runs:
         for probe, finding in run.by_probe.items():
-            if outcome_of(finding)[0] == "absent" and probe in sheets and expected(sheets[probe], run):
+            if finding.verdict.outcome != "absent" or outcome_of(finding)[0] != "absent":
+                continue
+            if probe in sheets and expected(sheets[probe], run):
                 absent.setdefault(probe, []).append((run, finding))
     order = sorted(
         absent, key=lambda probe: (EFFORTS.index(sheets[probe].remediation.effort), -turning.get(probe, 0), probe)
@@ -191,11 +213,16 @@ def curl(exchange: Exchange) -> str | None:
 
 
 def _tally(things: Sequence[Thing], cells: Sequence[Cell] = ()) -> Tally:
-    fates = Counter(one.fate for one in things)
-    declared = [cell for cell in cells if cell.declared and cell.result != "undeclared_works"]
     return Tally(
-        fates=tuple(fates[one] for one in FATES),
+        fates=added(ONE[one.fate] for one in things),
         reasons=tuple(one.reason for one in things if one.reason),
+        claims=_claims(cells) if cells else None,
+    )
+
+
+def _claims(cells: Sequence[Cell]) -> Claims:
+    declared = [cell for cell in cells if cell.declared and cell.result != "undeclared_works"]
+    return Claims(
         declared=Counter(cell.result for cell in declared),
         undeclared_works=sum(cell.result == "undeclared_works" for cell in cells),
         refuted=frozenset(cell.claim for cell in declared if cell.result == "refuted"),
