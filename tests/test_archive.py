@@ -380,9 +380,12 @@ def test_how_much_is_kept_of_what_was_read_is_bounded() -> None:
     lines = [finding(f"probe_{number}").line() for number in range(100)]
     texts = Texts(10 * len(lines[-1]))
     for line in lines:
-        assert texts.read(Finding, line).line() == line
+        first = texts.read(Finding, line)
+        assert first.line() == texts.read(Finding, line).line() == line
+        assert texts.read(Finding, line) is not first
         assert texts.read(Finding, line) is texts.read(Finding, line)
         assert texts.size <= 10 * len(lines[-1])
     small = Texts(10)
+    small.read(Finding, lines[0])
     assert small.read(Finding, lines[0]) is not small.read(Finding, lines[0])
     assert small.size == 0

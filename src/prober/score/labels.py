@@ -70,14 +70,6 @@ class Held:
     lacking: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What became of a condition, and the line that says so."""
-
-    held: Held
-    line: ConditionScore
-
-
 class Labels:
     """The labels of one rule book. What they ask about marks alone is kept beside the totals of these marks."""
 
@@ -102,7 +94,7 @@ class Labels:
         following = model.labels[index + 1] if index + 1 < len(model.labels) else None
         blocking: tuple[ConditionScore, ...] = ()
         if following is not None:
-            blocking = tuple(one.line for one in answers[index + 1] if not one.held.holds)
+            blocking = tuple(one for one in answers[index + 1] if not one.holds)
             if facts.environment == "undeclared":
                 blocking = (_undeclared(following), *blocking)
             blocking = (*blocking, *_gates_in_the_way(model, facts.gates, index + 1))
@@ -114,7 +106,7 @@ class Labels:
             at_most=model.labels[min(at_most, confirmed)].name,
             next=following.name if following is not None else None,
             blocking=blocking,
-            conditions=tuple(one.line for here in answers for one in here),
+            conditions=tuple(one for here in answers for one in here),
             capped_by=capping if uncapped > cap else (),
             uncapped=_shown(model.labels[uncapped].name, facts.environment) if uncapped > cap else None,
             if_all_apply=self._with_all(all_apply, label.name) if all_apply is not None else None,
@@ -126,34 +118,34 @@ class Labels:
         other = self._model.labels[min(climbed, _cap(self._model, facts.gates, suspected=True)[0])].name
         return _shown(other, facts.environment) if other != name else None
 
-    def _answers(self, facts: Facts) -> Sequence[Sequence[Answer]]:
+    def _answers(self, facts: Facts) -> Sequence[Sequence[ConditionScore]]:
         """What became of the conditions of each label."""
         return [
             [
-                known if known is not None else _answer(one, label, held(one, facts))
+                known if known is not None else _condition(one, label, held(one, facts))
                 for one, known in zip(label.conditions, here, strict=True)
             ]
             for label, here in zip(self._model.labels, self._of_marks(facts.totals), strict=True)
         ]
 
-    def _asked_of_marks(self, totals: Totals) -> Sequence[Sequence[Answer | None]]:
+    def _asked_of_marks(self, totals: Totals) -> Sequence[Sequence[ConditionScore | None]]:
         """What became of the conditions that ask about nothing but marks; None for any other."""
         there = {one.id: one for one in totals.marks if one.applies}
         asked = Asked(there, totals.workflows)
         return [
             [
-                _answer(one, label, said) if (said := held_by_marks(one, asked)) is not None else None
+                _condition(one, label, said) if (said := held_by_marks(one, asked)) is not None else None
                 for one in label.conditions
             ]
             for label in self._model.labels
         ]
 
 
-def _climbed(answers: Sequence[Sequence[Answer]], facts: Facts, holds: Callable[[Held], bool]) -> int:
+def _climbed(answers: Sequence[Sequence[ConditionScore]], facts: Facts, holds: Callable[[ConditionScore], bool]) -> int:
     """The index of the highest label whose conditions, and those of all below it, hold; gates are not looked at."""
     if facts.environment == "undeclared":
         return 0
-    failing = (at for at, here in enumerate(answers) if not all(holds(one.held) for one in here))
+    failing = (at for at, here in enumerate(answers) if not all(map(holds, here)))
     return max(0, next(failing, len(answers)) - 1)
 
 
@@ -207,8 +199,8 @@ def _fraction(text: str) -> Fraction:
     return Fraction(text)
 
 
-def _answer(condition: Condition, label: Label, one: Held) -> Answer:
-    line = ConditionScore.trusted(
+def _condition(condition: Condition, label: Label, one: Held) -> ConditionScore:
+    return ConditionScore.trusted(
         id=condition.id,
         label=label.name,
         text=condition.text,
@@ -217,7 +209,6 @@ def _answer(condition: Condition, label: Label, one: Held) -> Answer:
         now=one.now,
         lacking=one.lacking,
     )
-    return Answer(one, line)
 
 
 def _known(wanted: Fraction, asked: Asked) -> Held:

@@ -8,15 +8,13 @@ from operator import itemgetter
 
 from prober.documents.fitting import is_swapped, rule_of, text_of
 from prober.documents.freshness import Age
-from prober.nouns.finding import Finding
 from prober.nouns.model import Criterion, MaturityModel, Requirement, Rule
 from prober.nouns.provider import ProviderFacts
 from prober.nouns.scorecard import CriterionScore, FacetScore, GateScore, Interval, RequirementScore, SwapLine, Truth
-from prober.score.kept import kept
 from prober.score.look import Book, Look
 from prober.score.marks import Mark, mark_of
 from prober.score.rules import Leaf, Said, all_of, any_of, decide, no_document
-from prober.score.scope import said_of, sentences
+from prober.score.scope import number_of, sentences
 from prober.score.standing import NOTHING_KNOWN, Standing, standing_of
 
 MOST_KNOWN = 4_000
@@ -126,10 +124,9 @@ class Ladders:
         """By the reasons why criteria do not apply: the criteria that no run could change, the others left out."""
         self.gates: dict[tuple[object, ...], GateScore] = {}
         """Gates that never fired, by what was looked at."""
-        self._numbers: dict[object, int] = {}
-        # Never begun anew: a number that was given keeps its meaning, also where it is no longer given to others.
+        self._ages: dict[Age | None, int] = {}
+        # Never begun anew: a run that is being scored keeps the numbers that it was given.
         self._free = count()
-        self._number = kept(self._number_of)
         self.answers: dict[tuple[object, ...], tuple[Answer, RequirementScore]] = {}
         """The same for requirements."""
         self.known: dict[tuple[object, ...], Judged] = {}
@@ -147,26 +144,23 @@ class Ladders:
                 if now is not before:
                     before, age = now, self._numbered(now)
                 finding = findings.get(probe)
-                look.tokens[probe] = (self._number(finding) if finding is not None else NOT_THERE, age)
+                look.tokens[probe] = (number_of(finding) if finding is not None else NOT_THERE, age)
         return look.tokens
 
     def remember(self, key: tuple[object, ...], judged: Judged) -> Judged:
         """Keep a score for the next run that says the same; how many are kept is bounded."""
-        if len(self.known) >= MOST_KNOWN or len(self._numbers) >= MOST_KNOWN:
+        if len(self.known) >= MOST_KNOWN or len(self._ages) >= MOST_KNOWN:
             self.known.clear()
             self.gates.clear()
             self.answers.clear()
-            self._numbers.clear()
+            self._ages.clear()
         self.known[key] = judged
         return judged
 
-    def _number_of(self, finding: Finding) -> int:
-        return self._numbered(said_of(finding))
-
-    def _numbered(self, said: tuple[object, ...] | Age | None) -> int:
-        if said not in self._numbers:
-            self._numbers[said] = next(self._free)
-        return self._numbers[said]
+    def _numbered(self, age: Age | None) -> int:
+        if age not in self._ages:
+            self._ages[age] = next(self._free)
+        return self._ages[age]
 
 
 def judge_all(model: MaturityModel, looks: Sequence[Look], ladders: Ladders) -> tuple[Judged, ...]:

@@ -5,6 +5,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from typing import Literal, NamedTuple
 
@@ -95,7 +96,7 @@ def profile(
     reasons: Counter[Reason] = Counter()
     for family in model.families:
         found = [run.by_probe.get(probe) for run in runs for probe in family.probes]
-        tallies = [tally_of(finding) if finding is not None else NOT_THERE for finding in found]
+        tallies = [tally_of(one) if one is not None else _of_outcome(*outcome_of(None)) for one in found]
         reasons.update(chain.from_iterable([one.reasons for one in tallies]))
         fates = added([NOTHING, *(one.fates for one in tallies)])
         together.append(fates)
@@ -132,8 +133,7 @@ def headline(counts: Counts) -> str:
 def tally_of(finding: Finding) -> Tally:
     """The atomic things of a finding, which are its matrix cells where it has some, else the finding itself."""
     cells = matrices_of(finding).get("cells", ())
-    things = [_of_cell(cell) for cell in cells] if cells else [_of_outcome(*outcome_of(finding))]
-    return _tally(things, cells)
+    return _of_cells(cells) if cells else _of_outcome(*outcome_of(finding))
 
 
 def added(fates: Iterable[Fates]) -> Fates:
@@ -212,25 +212,22 @@ def curl(exchange: Exchange) -> str | None:
     return " ".join([*words, shlex.quote(exchange.url)])
 
 
-def _tally(things: Sequence[Thing], cells: Sequence[Cell] = ()) -> Tally:
-    return Tally(
-        fates=added(ONE[one.fate] for one in things),
-        reasons=tuple(one.reason for one in things if one.reason),
-        claims=_claims(cells) if cells else None,
-    )
-
-
-def _claims(cells: Sequence[Cell]) -> Claims:
+def _of_cells(cells: Sequence[Cell]) -> Tally:
+    things = [_of_cell(cell) for cell in cells]
     declared = [cell for cell in cells if cell.declared and cell.result != "undeclared_works"]
-    return Claims(
+    claims = Claims(
         declared=Counter(cell.result for cell in declared),
         undeclared_works=sum(cell.result == "undeclared_works" for cell in cells),
         refuted=frozenset(cell.claim for cell in declared if cell.result == "refuted"),
     )
+    fates = added(ONE[one.fate] for one in things)
+    return Tally(fates, tuple(one.reason for one in things if one.reason), claims)
 
 
-def _of_outcome(outcome: Outcome, reason: Reason | None) -> Thing:
-    return _unknown(reason) if outcome == "unknown" else Thing(OF_OUTCOME[outcome])
+@cache
+def _of_outcome(outcome: Outcome, reason: Reason | None) -> Tally:
+    thing = _unknown(reason) if outcome == "unknown" else Thing(OF_OUTCOME[outcome])
+    return Tally(ONE[thing.fate], (thing.reason,) if thing.reason else ())
 
 
 def _of_cell(cell: Cell) -> Thing:
@@ -245,10 +242,6 @@ def _unknown(reason: Reason | None) -> Thing:
     if reason == "untested_sample":
         return Thing("outside_sample", reason)
     return Thing("not_permitted" if reason in NEEDS_PERMIT else "untested", reason)
-
-
-NOT_THERE = _tally([_of_outcome(*outcome_of(None))])
-"""Of a probe of which a run holds no finding."""
 
 
 def _fix(probe: str, sheet: Sheet, seen: Sequence[tuple[ScoredRun, Finding]], several: bool) -> Fix:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Protocol, get_args, runtime_checkable
 
 from pydantic import TypeAdapter, ValidationError
@@ -21,6 +21,10 @@ ENVIRONMENTS = ("undeclared", "sandbox", "reference")
 CELL_MEMBERS = len(Cell.model_fields)
 RESULTS = frozenset(get_args(CellResult))
 KNOWN_REASONS = frozenset(REASONS)
+MOST_NUMBERED = 4_000
+_numbers: dict[tuple[object, ...], int] = {}
+_free = count()
+"""Never begun anew: a number that was given keeps its meaning, also where it is no longer given to others."""
 _CELLS: TypeAdapter[tuple[Cell, ...]] = TypeAdapter(tuple[Cell, ...])
 
 
@@ -123,7 +127,6 @@ def matrices_of(finding: Finding) -> Mapping[str, tuple[Cell, ...]]:
     return {member: cells for member, cells in read.items() if cells}
 
 
-@kept
 def said_of(finding: Finding) -> tuple[object, ...]:
     """All of a finding that a rule looks at."""
     verdict = finding.verdict
@@ -137,6 +140,18 @@ def said_of(finding: Finding) -> tuple[object, ...]:
     )
 
 
+@kept
+def number_of(finding: Finding) -> int:
+    """A number for all that a rule looks at: equal ones say the same, though the same may have several."""
+    said = said_of(finding)
+    number = _numbers.get(said)
+    if number is None:
+        if len(_numbers) >= MOST_NUMBERED:
+            _numbers.clear()
+        number = _numbers[said] = next(_free)
+    return number
+
+
 def _counts(cells: Sequence[Cell]) -> tuple[object, ...]:
     """What a rule takes from a matrix: how many of its cells are alike. It names no claim."""
     counts = Counter((cell.declared, cell.result, cell.reason) for cell in cells)
@@ -145,7 +160,7 @@ def _counts(cells: Sequence[Cell]) -> tuple[object, ...]:
 
 def _cells(cells: object) -> tuple[Cell, ...]:
     """The cells that this member of a finding's values is; none if it is something else."""
-    if not isinstance(cells, list | tuple):
+    if not isinstance(cells, list | tuple) or not all(isinstance(cell, dict | Cell) for cell in cells):
         return ()
     plain = tuple(_plain_cell(cell) for cell in cells)
     if None not in plain:
