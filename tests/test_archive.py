@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from prober.archive import (
     BLOBS,
@@ -25,6 +26,7 @@ from prober.archive import (
     PROVIDER,
     RUN,
     RunFolder,
+    Texts,
     copy_for_rejudging,
     evidence_digest,
     read_plainly,
@@ -32,6 +34,7 @@ from prober.archive import (
 from prober.clock import SystemClock
 from prober.mistake import BadFolder
 from prober.nouns.evidence import Exchange
+from prober.nouns.finding import Finding, Source, Verdict
 from prober.nouns.run import AuthorizationNote, Plan, Run, Tool
 from prober.pipeline import Options, collect, judge_folder, prepare
 from prober.sandbox import Sandbox
@@ -341,3 +344,48 @@ def test_an_index_reads_lines_that_prober_did_not_lay_out(tmp_path: Path) -> Non
     path.write_text("{}\n" + line, "utf-8")
     with pytest.raises(BadFolder, match=r"exchanges\.jsonl:1: this line is not an exchange\."):
         len(copy.exchange_index())
+
+
+def finding(probe: str) -> Finding:
+    return Finding(
+        source=Source(probe=probe, digest="0" * 64),
+        subject="https://fhir.example.org/r4",
+        verdict=Verdict(outcome="present", message="It is there.", values={"cells": []}),
+        basis="demonstrated",
+        evidence=(),
+    )
+
+
+def test_a_line_that_was_read_before_is_read_like_any_other(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run")
+    folder.write_findings((finding("one"), finding("two")))
+    once = folder.findings()
+    assert folder.findings() == once == (finding("one"), finding("two"))
+    first, second, _ = (folder.path / FINDINGS).read_text().split("\n")
+    for lines, number in (
+        ([first, second.replace('"present"', '"perhaps"')], 2),
+        ([first, f"{second},{first}"], 2),
+        ([f"{first},{second[:40]}", second[40:]], 1),
+        ([first, "", second], 2),
+    ):
+        (folder.path / FINDINGS).write_text("\n".join(lines) + "\n")
+        for _ in range(2):
+            with pytest.raises(BadFolder, match=rf"findings\.jsonl:{number}: this line is not a finding\."):
+                folder.findings()
+    with pytest.raises(ValidationError):
+        Texts(10_000).read(Exchange, first)
+
+
+def test_how_much_is_kept_of_what_was_read_is_bounded() -> None:
+    lines = [finding(f"probe_{number}").line() for number in range(100)]
+    texts = Texts(10 * len(lines[-1]))
+    for line in lines:
+        first = texts.read(Finding, line)
+        assert first.line() == texts.read(Finding, line).line() == line
+        assert texts.read(Finding, line) is not first
+        assert texts.read(Finding, line) is texts.read(Finding, line)
+        assert texts.size <= 10 * len(lines[-1])
+    small = Texts(10)
+    small.read(Finding, lines[0])
+    assert small.read(Finding, lines[0]) is not small.read(Finding, lines[0])
+    assert small.size == 0

@@ -27,6 +27,7 @@ from prober.nouns.scorecard import BlockScore, CriterionScore, GateScore, Maturi
 from prober.nouns.sheet import Sheet
 from prober.score import ScoredRun, score
 from prober.score.blocks import KINDS, hundredths
+from prober.score.kept import kept
 from prober.score.look import Book, Look
 from prober.score.rules import Said, decide
 
@@ -989,6 +990,16 @@ class TestProperties:
         assert score([other, again], [PROFILE, model], {}, as_of=AS_OF).line() == straight
 
     @EXAMPLES
+    @given(books(), st.lists(servers(), min_size=2, max_size=5))
+    def test_what_was_scored_before_changes_nothing(self, model: MaturityModel, runs: list[ScoredRun]) -> None:
+        for run in runs:
+            warm = score([run], [model, PROFILE], {}, as_of=AS_OF).line()
+            findings = tuple(one.model_copy(deep=True) for one in run.findings)
+            # Another copy of the book, and of the findings, is one of which nothing is kept.
+            cold: list[Model] = [model.model_copy(), PROFILE.model_copy()]
+            assert score([ScoredRun(run.run, run.facts, findings, {})], cold, {}, as_of=AS_OF).line() == warm
+
+    @EXAMPLES
     @given(books(), servers(), st.data())
     def test_knowing_more_never_widens_an_interval(
         self, model: MaturityModel, before: ScoredRun, data: st.DataObject
@@ -1026,6 +1037,36 @@ class TestProperties:
         for criterion in card.maturity.criteria:
             assert (criterion.state == "L0") <= any(line.truth == "false" for line in criterion.requirements)
             assert all(line.why for line in criterion.requirements)
+
+
+class TestKept:
+    def test_what_is_kept_goes_with_its_object(self) -> None:
+        worked: list[str] = []
+
+        def work(finding: Finding) -> str:
+            worked.append(finding.source.probe)
+            return f"about {finding.source.probe}"
+
+        once = kept(work)
+        first, second = found("a"), found("b")
+        assert [once(first), once(second), once(first)] == ["about a", "about b", "about a"]
+        assert worked == ["a", "b"]
+        del first
+        # Whichever of them gets the identity that came free, nothing old is said of it.
+        assert [once(found(name)) for name in "cdef"] == [f"about {name}" for name in "cdef"]
+        assert once(second) == "about b"
+        assert worked == ["a", "b", "c", "d", "e", "f"]
+
+    def test_a_matrix_under_another_name_is_a_part_of_what_is_remembered(self) -> None:
+        rule = {"share": {"probe": "m", "of": "pairs", "at_least": "1/2"}}
+        model = book(
+            yaml.safe_dump({"criteria": [{"id": "S8.STD.1", "block": "STD", "levels": {1: {"a": {"met_by": rule}}}}]})
+        )
+        states = [
+            scored(ran(found("m", values={"cells": [], "pairs": [cell("a", result)]})), model).criteria[0].state
+            for result in ("shown", "refuted", "shown")
+        ]
+        assert states == ["L1+?", "L0", "L1+?"]
 
 
 def refined(finding: Finding, data: st.DataObject) -> Finding:

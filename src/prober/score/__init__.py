@@ -1,27 +1,32 @@
 """What findings and documents are worth under a model: a pure function, in integers and fractions."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
+from itertools import chain
+from operator import attrgetter
 from typing import TypeVar
 
+from prober.nouns.finding import Finding
 from prober.nouns.model import CapabilityProfile, MaturityModel, Model
 from prober.nouns.scorecard import CriterionScore, FindingLine, Gap, MaturityScore, Scorecard, SwapLine
 from prober.nouns.sheet import Sheet
 from prober.score.advice import advise
-from prober.score.blocks import Sums, add_up
+from prober.score.blocks import Sums, Totals
 from prober.score.documents import lines as lines_of_documents
 from prober.score.gates import look_at
-from prober.score.labels import Facts, label_of
+from prober.score.kept import kept
+from prober.score.labels import Facts, Labels
 from prober.score.levels import Judged, Ladders, judge, judge_all
 from prober.score.look import Look
 from prober.score.profile import gap, profile
 from prober.score.scope import ScoredRun, environment_of, in_order, that_decide
 
-__all__ = ["ScoredRun", "advised", "ladders_of", "score"]
+__all__ = ["ScoredRun", "advised", "score"]
 
 M = TypeVar("M", MaturityModel, CapabilityProfile)
 MOST_READ = 16
-_read: dict[tuple[int, str | None], tuple[MaturityModel, Ladders, Sums]] = {}
+_read: dict[tuple[int, str | None], "Workings"] = {}
 _digests: dict[int, tuple[Model, str]] = {}
 
 
@@ -44,7 +49,7 @@ def score(runs: Sequence[ScoredRun], models: Sequence[Model], sheets: Mapping[st
     maturity = _only([one for one in models if isinstance(one, MaturityModel)])
     capability = _only([one for one in models if isinstance(one, CapabilityProfile)])
     declared = gap(deciding)
-    turning = ladders_of(maturity, None)[0].book.turning if maturity else {}
+    turning = _workings_of(maturity, None).ladders.book.turning if maturity else {}
     return Scorecard.model_construct(
         subjects=tuple(one.run.subject for one in ordered),
         runs=tuple(one.run.id for one in ordered),
@@ -71,15 +76,25 @@ def advised(
     return card.model_copy(update={"maturity": card.maturity.model_copy(update={"next": steps})})
 
 
-def ladders_of(model: MaturityModel, country: str | None) -> tuple[Ladders, Sums]:
-    """The book as it reads in one country. Read once and kept: a fleet is scored with the same few books."""
+@dataclass(frozen=True)
+class Workings:
+    """What is read of a rule book once and kept for many scores, in one country."""
+
+    # The model is kept beside it, so that no other one gets its identity while this is here.
+    model: MaturityModel
+    ladders: Ladders
+    sums: Sums
+    labels: Labels
+
+
+def _workings_of(model: MaturityModel, country: str | None) -> Workings:
+    """The book as it reads in one country: a fleet is scored with the same few books."""
     key = (id(model), country)
     if key not in _read:
         if len(_read) >= MOST_READ:
             _read.clear()
-        # The model is kept beside it, so that no other one gets its identity while this is here.
-        _read[key] = (model, Ladders(model, country), Sums())
-    return _read[key][1:]
+        _read[key] = Workings(model, Ladders(model, country), Sums(model), Labels(model))
+    return _read[key]
 
 
 def _digest(model: Model) -> str:
@@ -100,43 +115,27 @@ def _only(models: Sequence[M]) -> M | None:
 def _maturity(
     model: MaturityModel, runs: Sequence[ScoredRun], deciding: Sequence[ScoredRun], declared: Gap, today: date
 ) -> MaturityScore:
-    listed = {block.id for block in model.blocks}
-    for criterion in model.criteria:
-        if criterion.block not in listed:
-            raise ValueError(f"{criterion.id} lies in the block {criterion.block}, which {model.id} does not list.")
     countries = {one.facts.country for one in deciding}
-    ladders, sums = ladders_of(model, countries.pop() if len(countries) == 1 else None)
+    workings = _workings_of(model, countries.pop() if len(countries) == 1 else None)
+    ladders = workings.ladders
     looks = {one.run.subject: Look(one, ladders.book, today) for one in runs}
     here = [looks[one.run.subject] for one in deciding]
     judged = judge_all(model, here, ladders)
-    totals = add_up(model.blocks, judged, model.workflows, sums)
+    totals = _add_up(judged, workings)
     gates = tuple(look_at(gate, list(looks.values()), ladders) for gate in model.gates)
-    environment = environment_of(deciding)
-
-    def facts(of: Sequence[Judged], workflows: Sequence[object]) -> Facts:
-        return Facts(
-            criteria={one.score.id: one.score for one in of if one.score.applies},
-            workflows=tuple(workflows),  # type: ignore[arg-type]
-            gates=gates,
-            gap=declared,
-            environment=environment,
-            today=today,
-            history_since=_since(here),
-            known=sums.held,
-        )
-
+    facts = Facts(totals, gates, declared, environment_of(deciding), today, _since(here))
     all_apply = None
     if any(one.criterion.core and not one.score.applies for one in judged):
         forced = tuple(
             judge(one.criterion, here, ladders, forced=True) if one.criterion.core else one for one in judged
         )
-        all_apply = facts(forced, add_up(model.blocks, forced, model.workflows, sums).workflows)
+        all_apply = replace(facts, totals=_add_up(forced, workings))
     criteria = tuple(one.score for one in judged)
-    return MaturityScore.model_construct(
+    return MaturityScore.trusted(
         model=model.id,
         version=model.version,
         disclaimer=model.disclaimer,
-        label=label_of(model, facts(judged, totals.workflows), all_apply),
+        label=workings.labels.label_of(facts, all_apply),
         points=totals.points,
         points_equal_blocks=totals.equal,
         coverage=totals.coverage,
@@ -148,6 +147,10 @@ def _maturity(
         swaps=_swaps(ladders, criteria),
         next=None,
     )
+
+
+def _add_up(judged: Sequence[Judged], workings: Workings) -> Totals:
+    return workings.sums.of(tuple(one.mark for one in judged))
 
 
 def _since(looks: Sequence[Look]) -> date | None:
@@ -176,15 +179,16 @@ def _swaps(ladders: Ladders, criteria: Sequence[CriterionScore]) -> tuple[SwapLi
 
 def _lines(runs: Sequence[ScoredRun]) -> tuple[FindingLine, ...]:
     # The runs are in the order of their subjects, and sorting keeps the order of what is equal.
-    named = sorted(((probe, at) for at, run in enumerate(runs) for probe in run.by_probe))
-    found = [runs[at].by_probe[probe] for probe, at in named]
-    return tuple(
-        FindingLine.trusted(
-            probe=finding.source.probe,
-            subject=finding.subject,
-            outcome=finding.verdict.outcome,
-            reason=finding.verdict.reason,
-            message=finding.verdict.message,
-        )
-        for finding in found
+    found = chain.from_iterable(run.by_probe.values() for run in runs)
+    return tuple(_line(finding) for finding in sorted(found, key=attrgetter("source.probe")))
+
+
+@kept
+def _line(finding: Finding) -> FindingLine:
+    return FindingLine.trusted(
+        probe=finding.source.probe,
+        subject=finding.subject,
+        outcome=finding.verdict.outcome,
+        reason=finding.verdict.reason,
+        message=finding.verdict.message,
     )

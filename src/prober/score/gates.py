@@ -33,8 +33,7 @@ def look_at(gate: Gate, looks: Sequence[Look], ladders: Ladders) -> GateScore:
     if len(looks) != 1 or looks[0].run.attestations or looks[0].run.history:
         return _look_at(gate, looks)
     look = looks[0]
-    said = [ladders.token(look, probe) for probe in sorted(look.book.probes_of_gates[gate.id])]
-    key = (gate.id, look.run.run.environment, *said)
+    key = (gate.id, look.run.run.environment, ladders.said_to_gate[gate.id](ladders.tokens(look)))
     if key in ladders.gates:
         return ladders.gates[key]
     score = _look_at(gate, looks)

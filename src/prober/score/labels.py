@@ -1,20 +1,16 @@
 """The headline label: the highest one whose conditions, and those of every label below it, hold."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 from functools import cached_property, lru_cache
 
 from prober.nouns.model import Condition, Label, MaturityModel
-from prober.nouns.scorecard import (
-    ConditionScore,
-    CriterionScore,
-    Gap,
-    GateScore,
-    LabelScore,
-    WorkflowScore,
-)
+from prober.nouns.scorecard import ConditionScore, Gap, GateScore, LabelScore, WorkflowScore
+from prober.score.blocks import Totals
+from prober.score.kept import kept
+from prober.score.marks import Mark
 from prober.score.standing import STEPS
 
 TESTED_AT_LEAST = 50
@@ -24,28 +20,32 @@ SHARE_TESTED = Fraction(60, 100)
 SANDBOX = "Sandbox: "
 UNREPAIRED = timedelta(days=90)
 MOST_NAMED = 6
-MOST_KNOWN = 4_000
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the conditions of labels are asked about. `criteria` holds those that apply, extensions included."""
+    """What the conditions of labels are asked about."""
 
-    criteria: Mapping[str, CriterionScore]
-    workflows: Sequence[WorkflowScore]
+    totals: Totals
     gates: Sequence[GateScore]
     gap: Gap
     environment: str
     today: date
     history_since: date | None
     """The day of the oldest run that the score relies on."""
-    known: dict[tuple[object, ...], tuple[object, object]] = field(default_factory=dict, repr=False)
-    """Conditions already looked at, by the scores that they asked, which are kept beside them."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The marks that most conditions ask about. `there` holds those of criteria that apply, extensions included."""
+
+    there: Mapping[str, Mark]
+    workflows: Sequence[WorkflowScore]
 
     @cached_property
-    def counting(self) -> list[CriterionScore]:
-        """The criteria that count for labels: those that apply, without extensions and preconditions."""
-        return [one for one in self.criteria.values() if not one.extension and not one.precondition]
+    def counting(self) -> list[Mark]:
+        """Those that count for labels."""
+        return [one for one in self.there.values() if one.counts]
 
     @cached_property
     def known_weight(self) -> tuple[int, int, tuple[str, ...]]:
@@ -55,8 +55,8 @@ class Facts:
         return total - sum(one.weight for one in lacking), total, tuple(one.id for one in lacking)
 
     @cached_property
-    def core(self) -> list[CriterionScore]:
-        """Those of them that are core."""
+    def core(self) -> list[Mark]:
+        """Those that count and are core."""
         return [one for one in self.counting if one.core]
 
 
@@ -70,85 +70,87 @@ class Held:
     lacking: tuple[str, ...] = ()
 
 
-def label_of(model: MaturityModel, facts: Facts, all_apply: Facts | None) -> LabelScore | None:
-    """The label with everything that blocks the next one; None where the book has no labels.
+class Labels:
+    """The labels of one rule book. What they ask about marks alone is kept beside the totals of these marks."""
 
-    `all_apply` are the facts with the core criteria that do not apply taken to apply, where there are such.
-    """
-    if not model.labels:
-        return None
-    answers = [[held(one, facts) for one in label.conditions] for label in model.labels]
-    scored = {
-        label.name: tuple(_condition(one, label, said) for one, said in zip(label.conditions, here, strict=True))
-        for label, here in zip(model.labels, answers, strict=True)
-    }
-    uncapped = _climbed(answers, facts, lambda one: one.holds)
-    at_most = _climbed(answers, facts, lambda one: one.could_hold)
-    cap, capping = _cap(model, facts.gates, suspected=True)
-    index = min(uncapped, cap)
-    label = model.labels[index]
-    following = model.labels[index + 1] if index + 1 < len(model.labels) else None
-    blocking = tuple(one for one in scored[following.name] if not one.holds) if following is not None else ()
-    if following is not None and facts.environment == "undeclared":
-        blocking = (_undeclared(following), *blocking)
-    if following is not None:
-        blocking = (*blocking, *_gates_in_the_way(model, facts.gates, index + 1))
-    confirmed, _ = _cap(model, facts.gates, suspected=False)
-    return LabelScore(
-        name=label.name,
-        shown=_shown(label.name, facts.environment),
-        meaning=label.meaning,
-        at_most=model.labels[min(at_most, confirmed)].name,
-        next=following.name if following is not None else None,
-        blocking=blocking,
-        conditions=tuple(one for label in model.labels for one in scored[label.name]),
-        capped_by=capping if uncapped > cap else (),
-        uncapped=_shown(model.labels[uncapped].name, facts.environment) if uncapped > cap else None,
-        if_all_apply=_with_all(model, all_apply, label.name, facts.environment) if all_apply is not None else None,
-        withheld_because=_withheld(facts.gates, facts.today),
-    )
+    def __init__(self, model: MaturityModel) -> None:
+        self._model = model
+        self._of_marks = kept(self._asked_of_marks)
+
+    def label_of(self, facts: Facts, all_apply: Facts | None) -> LabelScore | None:
+        """The label with everything that blocks the next one; None where the book has no labels.
+
+        `all_apply` are the facts with the core criteria that do not apply taken to apply, where there are such.
+        """
+        model = self._model
+        if not model.labels:
+            return None
+        answers = self._answers(facts)
+        uncapped = _climbed(answers, facts, lambda one: one.holds)
+        at_most = _climbed(answers, facts, lambda one: one.could_hold)
+        cap, capping = _cap(model, facts.gates, suspected=True)
+        index = min(uncapped, cap)
+        label = model.labels[index]
+        following = model.labels[index + 1] if index + 1 < len(model.labels) else None
+        blocking: tuple[ConditionScore, ...] = ()
+        if following is not None:
+            blocking = tuple(one for one in answers[index + 1] if not one.holds)
+            if facts.environment == "undeclared":
+                blocking = (_undeclared(following), *blocking)
+            blocking = (*blocking, *_gates_in_the_way(model, facts.gates, index + 1))
+        confirmed, _ = _cap(model, facts.gates, suspected=False)
+        return LabelScore.trusted(
+            name=label.name,
+            shown=_shown(label.name, facts.environment),
+            meaning=label.meaning,
+            at_most=model.labels[min(at_most, confirmed)].name,
+            next=following.name if following is not None else None,
+            blocking=blocking,
+            conditions=tuple(one for here in answers for one in here),
+            capped_by=capping if uncapped > cap else (),
+            uncapped=_shown(model.labels[uncapped].name, facts.environment) if uncapped > cap else None,
+            if_all_apply=self._with_all(all_apply, label.name) if all_apply is not None else None,
+            withheld_because=_withheld(facts.gates, facts.today),
+        )
+
+    def _with_all(self, facts: Facts, name: str) -> str | None:
+        climbed = _climbed(self._answers(facts), facts, lambda one: one.holds)
+        other = self._model.labels[min(climbed, _cap(self._model, facts.gates, suspected=True)[0])].name
+        return _shown(other, facts.environment) if other != name else None
+
+    def _answers(self, facts: Facts) -> Sequence[Sequence[ConditionScore]]:
+        """What became of the conditions of each label."""
+        return [
+            [
+                known if known is not None else _condition(one, label, held(one, facts))
+                for one, known in zip(label.conditions, here, strict=True)
+            ]
+            for label, here in zip(self._model.labels, self._of_marks(facts.totals), strict=True)
+        ]
+
+    def _asked_of_marks(self, totals: Totals) -> Sequence[Sequence[ConditionScore | None]]:
+        """What became of the conditions that ask about nothing but marks; None for any other."""
+        there = {one.id: one for one in totals.marks if one.applies}
+        asked = Asked(there, totals.workflows)
+        return [
+            [
+                _condition(one, label, said) if (said := held_by_marks(one, asked)) is not None else None
+                for one in label.conditions
+            ]
+            for label in self._model.labels
+        ]
 
 
-def _climbed(answers: Sequence[Sequence[Held]], facts: Facts, holds: Callable[[Held], bool]) -> int:
+def _climbed(answers: Sequence[Sequence[ConditionScore]], facts: Facts, holds: Callable[[ConditionScore], bool]) -> int:
     """The index of the highest label whose conditions, and those of all below it, hold; gates are not looked at."""
     if facts.environment == "undeclared":
         return 0
-    failing = next((at for at, here in enumerate(answers) if not all(map(holds, here))), len(answers))
-    return max(0, failing - 1)
+    failing = (at for at, here in enumerate(answers) if not all(map(holds, here)))
+    return max(0, next(failing, len(answers)) - 1)
 
 
 def held(condition: Condition, facts: Facts) -> Held:
-    """One condition of a label. Unknown never holds it, and could always."""
-    if condition.known is not None:
-        return _known(_fraction(condition.known), facts)
-    if condition.criteria is not None:
-        ids = condition.criteria.ids
-        there = [facts.criteria[one] for one in ids if one in facts.criteria]
-        form = condition.criteria
-        return _known_of_levels(facts, there, form.level, form.at_least, fresh=form.fresh)
-    if condition.core is not None:
-        if condition.core.share is not None:
-            return _core_share(facts, condition.core.level, _fraction(condition.core.share))
-        return _known_of_levels(facts, facts.core, condition.core.level, None, fresh=False)
-    if condition.block is not None:
-        own = [one for one in facts.core if one.block == condition.block.block]
-        return _known_of_levels(facts, own, condition.block.level, None, fresh=False)
-    if condition.workflows is not None:
-        return _workflows(facts, condition.workflows.level, condition.workflows.at_least)
-    if condition.evidence is not None:
-        return _evidence(facts, condition.evidence.classes, _fraction(condition.evidence.share))
-    if condition.core_confidence is not None:
-        least = STEPS.index(condition.core_confidence)
-        # Other nights and better documents may always come: confidence is never settled.
-        named = [one.id for one in facts.core if one.confidence is None or STEPS.index(one.confidence) < least]
-        words = f"{_of(named)} {_verb(named, 'has', 'have')} less than {condition.core_confidence} confidence"
-        return _listed([], named, words)
-    if condition.core_fresh:
-        stale = [one.id for one in facts.core if one.freshness == "stale"]
-        return _listed([], stale, f"{_of(stale)} {_verb(stale, 'rests', 'rest')} on stale evidence")
-    if condition.core_known:
-        unknown = [one.id for one in facts.core if one.state == "?"]
-        return _listed([], unknown, f"{_of(unknown)} {_verb(unknown, 'is', 'are')} unknown")
+    """A condition that asks about something else than marks. Unknown never holds it, and could always."""
     if condition.gates_tested is not None:
         wanted = [one for one in facts.gates if one.id in condition.gates_tested]
         untested = [one.id for one in wanted if one.state == "untested"]
@@ -156,6 +158,40 @@ def held(condition: Condition, facts: Facts) -> Held:
     if condition.no_gate_for_days is not None:
         return _no_gate(facts, condition.no_gate_for_days)
     return _gap(facts.gap, _fraction(condition.gap_at_most or "0"))
+
+
+def held_by_marks(condition: Condition, asked: Asked) -> Held | None:
+    """A condition that asks about marks alone; None if it is none. Unknown never holds it, and could always."""
+    if condition.known is not None:
+        return _known(_fraction(condition.known), asked)
+    if condition.criteria is not None:
+        form = condition.criteria
+        there = [asked.there[one] for one in form.ids if one in asked.there]
+        return _of_levels(there, form.level, form.at_least, fresh=form.fresh)
+    if condition.core is not None:
+        if condition.core.share is not None:
+            return _core_share(asked, condition.core.level, _fraction(condition.core.share))
+        return _of_levels(asked.core, condition.core.level, None, fresh=False)
+    if condition.block is not None:
+        own = [one for one in asked.core if one.block == condition.block.block]
+        return _of_levels(own, condition.block.level, None, fresh=False)
+    if condition.workflows is not None:
+        return _workflows(asked, condition.workflows.level, condition.workflows.at_least)
+    if condition.evidence is not None:
+        return _evidence(asked, condition.evidence.classes, _fraction(condition.evidence.share))
+    if condition.core_confidence is not None:
+        least = STEPS.index(condition.core_confidence)
+        # Other nights and better documents may always come: confidence is never settled.
+        named = [one.id for one in asked.core if one.confidence is None or STEPS.index(one.confidence) < least]
+        words = f"{_of(named)} {_verb(named, 'has', 'have')} less than {condition.core_confidence} confidence"
+        return _listed([], named, words)
+    if condition.core_fresh:
+        stale = [one.id for one in asked.core if one.freshness == "stale"]
+        return _listed([], stale, f"{_of(stale)} {_verb(stale, 'rests', 'rest')} on stale evidence")
+    if condition.core_known:
+        unknown = [one.id for one in asked.core if one.state == "?"]
+        return _listed([], unknown, f"{_of(unknown)} {_verb(unknown, 'is', 'are')} unknown")
+    return None
 
 
 @lru_cache(maxsize=256)
@@ -175,31 +211,19 @@ def _condition(condition: Condition, label: Label, one: Held) -> ConditionScore:
     )
 
 
-def _known(wanted: Fraction, facts: Facts) -> Held:
-    known, total, lacking = facts.known_weight
+def _known(wanted: Fraction, asked: Asked) -> Held:
+    known, total, lacking = asked.known_weight
     holds = total > 0 and known * wanted.denominator >= wanted.numerator * total
     return Held(holds, total > 0, f"{known} of {total} of the weight is known.", () if holds else lacking)
 
 
-def _known_of_levels(
-    facts: Facts, there: Sequence[CriterionScore], level: int, at_least: int | None, *, fresh: bool
-) -> Held:
-    key = (level, at_least, fresh, *map(id, there))
-    if key not in facts.known:
-        if len(facts.known) >= MOST_KNOWN:
-            facts.known.clear()
-        facts.known[key] = (tuple(there), _of_levels(there, level, at_least, fresh=fresh))
-    held = facts.known[key][1]
-    return held if isinstance(held, Held) else _of_levels(there, level, at_least, fresh=fresh)
-
-
-def _of_levels(there: Sequence[CriterionScore], level: int, at_least: int | None, *, fresh: bool) -> Held:
+def _of_levels(there: Sequence[Mark], level: int, at_least: int | None, *, fresh: bool) -> Held:
     """All of these reach the level, or so many of them. Nothing there to ask holds by itself."""
     reached = possible = 0
-    below: list[CriterionScore] = []
+    below: list[Mark] = []
     for one in there:
-        possible += _high(one) >= level
-        if _low(one) >= level and not (fresh and one.freshness != "fresh"):
+        possible += one.high >= level
+        if one.low >= level and not (fresh and one.freshness != "fresh"):
             reached += 1
         else:
             below.append(one)
@@ -211,13 +235,13 @@ def _of_levels(there: Sequence[CriterionScore], level: int, at_least: int | None
     return Held(holds, possible >= needed, now, () if holds else tuple(one.id for one in below))
 
 
-def _core_share(facts: Facts, level: int, wanted: Fraction) -> Held:
+def _core_share(asked: Asked, level: int, wanted: Fraction) -> Held:
     total = low = high = 0
     lacking: list[str] = []
-    for one in facts.core:
+    for one in asked.core:
         total += one.weight
-        high += one.weight * (_high(one) >= level)
-        if _low(one) >= level:
+        high += one.weight * (one.high >= level)
+        if one.low >= level:
             low += one.weight
         else:
             lacking.append(one.id)
@@ -230,8 +254,8 @@ def _core_share(facts: Facts, level: int, wanted: Fraction) -> Held:
     )
 
 
-def _workflows(facts: Facts, level: int, at_least: int | None) -> Held:
-    applying = [(one, one.level) for one in facts.workflows if one.level is not None]
+def _workflows(asked: Asked, level: int, at_least: int | None) -> Held:
+    applying = [(one, one.level) for one in asked.workflows if one.level is not None]
     needed = len(applying) if at_least is None else min(at_least, len(applying))
     low = [one for one, height in applying if height.low >= level]
     high = [one for one, height in applying if height.high >= level]
@@ -241,8 +265,8 @@ def _workflows(facts: Facts, level: int, at_least: int | None) -> Held:
     return Held(holds, len(high) >= needed, now, () if holds else tuple(one.id for one in below))
 
 
-def _evidence(facts: Facts, classes: Sequence[str], wanted: Fraction) -> Held:
-    core = facts.core
+def _evidence(asked: Asked, classes: Sequence[str], wanted: Fraction) -> Held:
+    core = asked.core
     total = sum(one.weight for one in core)
     resting = sum(one.weight for one in core if one.evidence_class in classes)
     weak = tuple(one.id for one in core if one.evidence_class not in classes)
@@ -276,14 +300,6 @@ def _gap(gap: Gap, most: Fraction) -> Held:
 def _listed(surely: Sequence[str], perhaps: Sequence[str], now: str) -> Held:
     lacking = (*surely, *perhaps)
     return Held(not lacking, not surely, f"{now}." if lacking else "None is in the way.", lacking)
-
-
-def _low(one: CriterionScore) -> int:
-    return one.level.low if one.level is not None else 0
-
-
-def _high(one: CriterionScore) -> int:
-    return one.level.high if one.level is not None else 0
 
 
 def _of(ids: Sequence[str]) -> str:
@@ -343,13 +359,6 @@ def _undeclared(label: Label) -> ConditionScore:
 
 def _shown(name: str, environment: str) -> str:
     return f"{SANDBOX}{name}" if environment in ("sandbox", "reference") else name
-
-
-def _with_all(model: MaturityModel, facts: Facts, name: str, environment: str) -> str | None:
-    answers = [[held(one, facts) for one in label.conditions] for label in model.labels]
-    index = min(_climbed(answers, facts, lambda one: one.holds), _cap(model, facts.gates, suspected=True)[0])
-    other = model.labels[index].name
-    return _shown(other, environment) if other != name else None
 
 
 def _withheld(gates: Sequence[GateScore], today: date) -> str | None:

@@ -1,20 +1,26 @@
 """From truths to levels: which criteria apply, what each requirement came to, and how far up the ladder that is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
+from operator import itemgetter
 
 from prober.documents.fitting import is_swapped, rule_of, text_of
+from prober.documents.freshness import Age
 from prober.nouns.model import Criterion, MaturityModel, Requirement, Rule
 from prober.nouns.provider import ProviderFacts
 from prober.nouns.scorecard import CriterionScore, FacetScore, GateScore, Interval, RequirementScore, SwapLine, Truth
 from prober.score.look import Book, Look
+from prober.score.marks import Mark, mark_of
 from prober.score.rules import Leaf, Said, all_of, any_of, decide, no_document
-from prober.score.scope import sentences
+from prober.score.scope import number_of, sentences
 from prober.score.standing import NOTHING_KNOWN, Standing, standing_of
 
 MOST_KNOWN = 4_000
+NOT_THERE = -1
+"""The number of a finding that a run does not hold."""
+Tokens = Mapping[str, tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,11 @@ class Judged:
 
     criterion: Criterion
     score: CriterionScore
+
+    @cached_property
+    def mark(self) -> Mark:
+        """The score without the words."""
+        return mark_of(self.score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +57,9 @@ class Asked:
     probes: frozenset[str]
 
     @cached_property
-    def in_order(self) -> tuple[str, ...]:
-        """Its probes, sorted."""
-        return tuple(sorted(self.probes))
+    def said(self) -> Callable[[Tokens], object]:
+        """What its probes said, of all that was."""
+        return _of(self.probes)
 
     @cached_property
     def unanswered(self) -> tuple[Answer, RequirementScore]:
@@ -79,6 +90,10 @@ class Ladders:
     """The criteria of one book as they read in one country, made once for many scores."""
 
     def __init__(self, model: MaturityModel, country: str | None) -> None:
+        listed = {block.id for block in model.blocks}
+        for criterion in model.criteria:
+            if criterion.block not in listed:
+                raise ValueError(f"{criterion.id} lies in the block {criterion.block}, which {model.id} does not list.")
         self.book = Book(model)
         self.asked: dict[str, tuple[Asked, ...]] = {
             criterion.id: tuple(
@@ -96,7 +111,10 @@ class Ladders:
         }
         """The requirements that read otherwise than in the country of their norm, by criterion."""
         self.swap_lines: dict[tuple[str, ...], tuple[SwapLine, ...]] = {}
-        self.sorted_probes = {criterion: tuple(sorted(probes)) for criterion, probes in self.probes_of.items()}
+        self.probes = frozenset().union(*self.probes_of.values(), *self.book.probes_of_gates.values())
+        self.said_to = {criterion: _of(probes) for criterion, probes in self.probes_of.items()}
+        """What the probes of a criterion said, of all that was; the next one does the same for gates."""
+        self.said_to_gate = {gate: _of(probes) for gate, probes in self.book.probes_of_gates.items()}
         self.conditional = tuple(at for at, one in enumerate(model.criteria) if one.applies_if or one.applies_from)
         named = {fact for one in model.criteria for fact in (*one.applies_if, *one.applies_from)}
         self.facts = (*sorted(named), "country")
@@ -106,32 +124,43 @@ class Ladders:
         """By the reasons why criteria do not apply: the criteria that no run could change, the others left out."""
         self.gates: dict[tuple[object, ...], GateScore] = {}
         """Gates that never fired, by what was looked at."""
-        self._tokens: dict[tuple[object, ...], int] = {}
+        self._ages: dict[Age | None, int] = {}
         # Never begun anew: a run that is being scored keeps the numbers that it was given.
-        self._numbers = count()
+        self._free = count()
         self.answers: dict[tuple[object, ...], tuple[Answer, RequirementScore]] = {}
         """The same for requirements."""
-        self.known: dict[tuple[object, ...], CriterionScore] = {}
+        self.known: dict[tuple[object, ...], Judged] = {}
         """Scores already worked out, by all that they hang on: in a fleet most servers give most answers alike."""
 
-    def token(self, look: Look, probe: str) -> int:
-        """A number for all that a finding says: the same for the same, in whichever run."""
-        if probe not in look.tokens:
-            said = look.said(probe)
-            if said not in self._tokens:
-                self._tokens[said] = next(self._numbers)
-            look.tokens[probe] = self._tokens[said]
-        return look.tokens[probe]
+    def tokens(self, look: Look) -> Tokens:
+        """For each probe that the book reads, numbers for all that its finding says and for its age: the same for the
+        same, in whichever run."""
+        if not look.tokens:
+            findings = look.run.by_probe
+            before, age = None, self._numbered(None)
+            for probe in self.probes:
+                # Nearly all that a run saw is of one age, which need not be looked up for each of its findings.
+                now = look.age(probe)
+                if now is not before:
+                    before, age = now, self._numbered(now)
+                finding = findings.get(probe)
+                look.tokens[probe] = (number_of(finding) if finding is not None else NOT_THERE, age)
+        return look.tokens
 
-    def remember(self, key: tuple[object, ...], score: CriterionScore) -> CriterionScore:
+    def remember(self, key: tuple[object, ...], judged: Judged) -> Judged:
         """Keep a score for the next run that says the same; how many are kept is bounded."""
-        if len(self.known) >= MOST_KNOWN or len(self._tokens) >= MOST_KNOWN:
+        if len(self.known) >= MOST_KNOWN or len(self._ages) >= MOST_KNOWN:
             self.known.clear()
             self.gates.clear()
             self.answers.clear()
-            self._tokens.clear()
-        self.known[key] = score
-        return score
+            self._ages.clear()
+        self.known[key] = judged
+        return judged
+
+    def _numbered(self, age: Age | None) -> int:
+        if age not in self._ages:
+            self._ages[age] = next(self._free)
+        return self._ages[age]
 
 
 def judge_all(model: MaturityModel, looks: Sequence[Look], ladders: Ladders) -> tuple[Judged, ...]:
@@ -159,7 +188,7 @@ def judge_all(model: MaturityModel, looks: Sequence[Look], ladders: Ladders) -> 
             for at, criterion in enumerate(model.criteria)
         )
     return tuple(
-        known if known is not None else judge(criterion, looks, ladders)
+        known if known is not None else _applying(criterion, looks, ladders)
         for known, criterion in zip(ladders.still[reasons], model.criteria, strict=True)
     )
 
@@ -172,43 +201,40 @@ def judge(criterion: Criterion, looks: Sequence[Look], ladders: Ladders, *, forc
         known = ladders.known.get(left_out)
         if known is None:
             none = _scored(criterion, because, None, "n/a", (), None, NOTHING_KNOWN)
-            known = ladders.remember(left_out, none)
-        return Judged(criterion, known)
+            known = ladders.remember(left_out, Judged(criterion, none))
+        return known
+    return _applying(criterion, looks, ladders)
+
+
+def _applying(criterion: Criterion, looks: Sequence[Look], ladders: Ladders) -> Judged:
+    """The score of one criterion that applies."""
     key = _key(criterion, looks, ladders)
     if key is None:
         return Judged(criterion, _judged(criterion, ladders.asked[criterion.id], looks, None))
     known = ladders.known.get(key)
     if known is None:
-        known = ladders.remember(key, _judged(criterion, ladders.asked[criterion.id], looks, ladders))
-    return Judged(criterion, known)
+        score = _judged(criterion, ladders.asked[criterion.id], looks, ladders)
+        known = ladders.remember(key, Judged(criterion, score))
+    return known
 
 
 def _key(criterion: Criterion, looks: Sequence[Look], ladders: Ladders) -> tuple[object, ...] | None:
     """All that the score of a criterion hangs on, in one run without documents and history; None in any other."""
     if len(looks) != 1 or looks[0].run.attestations or looks[0].run.history:
         return None
+    if not ladders.probes_of[criterion.id]:
+        return (criterion.id,)
     look = looks[0]
-    said = [ladders.token(look, probe) for probe in ladders.sorted_probes[criterion.id]]
-    return (criterion.id, look.run.run.environment, *said) if said else (criterion.id,)
+    return (criterion.id, look.run.run.environment, ladders.said_to[criterion.id](ladders.tokens(look)))
 
 
 def _judged(
     criterion: Criterion, asked: Sequence[Asked], looks: Sequence[Look], ladders: Ladders | None
 ) -> CriterionScore:
     """The score of a criterion; with `ladders` one look decides it, and what was answered is not asked again."""
-    several = len(looks) > 1
-    lines: list[RequirementScore] = []
-    answers: list[tuple[Asked, Answer]] = []
-    for one in asked:
-        if ladders is not None and one.probes:
-            said, line = _answered(one, looks, ladders)
-        elif one.probes or _offered(one, looks):
-            said = over_runs(one, looks)
-            line = _line(one, said, several)
-        else:
-            said, line = one.unanswered
-        lines.append(line)
-        answers.append((one, said))
+    found = [_answered(one, looks, ladders) for one in asked]
+    lines = [line for _, line in found]
+    answers = [(one, said) for one, (said, _) in zip(asked, found, strict=True)]
     truths = _by_level(answers)
     height = ladder(truths)
     state = state_of(height, refuted="false" in truths[1])
@@ -217,12 +243,18 @@ def _judged(
     return _scored(criterion, None, height, state, tuple(lines), next_step(height.low, answers), standing, facets)
 
 
-def _answered(asked: Asked, looks: Sequence[Look], ladders: Ladders) -> tuple[Answer, RequirementScore]:
-    key = (asked.requirement.id, *(ladders.token(looks[0], probe) for probe in asked.in_order))
-    if key not in ladders.answers:
+def _answered(asked: Asked, looks: Sequence[Look], ladders: Ladders | None) -> tuple[Answer, RequirementScore]:
+    if not asked.probes and (ladders is not None or not _offered(asked, looks)):
+        return asked.unanswered
+    if ladders is None:
         said = over_runs(asked, looks)
-        ladders.answers[key] = (said, _line(asked, said, several=False))
-    return ladders.answers[key]
+        return said, _line(asked, said, several=len(looks) > 1)
+    key = (asked.requirement.id, asked.said(ladders.tokens(looks[0])))
+    known = ladders.answers.get(key)
+    if known is None:
+        said = over_runs(asked, looks)
+        known = ladders.answers[key] = (said, _line(asked, said, several=False))
+    return known
 
 
 def over_runs(asked: Asked, looks: Sequence[Look]) -> Answer:
@@ -298,6 +330,12 @@ def _asked(requirement: Requirement, level: int, country: str | None) -> Asked:
         is_swapped(requirement, country),
         rule.probes() if rule is not None else frozenset(),
     )
+
+
+def _of(probes: Iterable[str]) -> Callable[[Tokens], object]:
+    """Takes the tokens of these probes, of which there may be none, out of all."""
+    names = sorted(probes)
+    return itemgetter(*names) if names else lambda _: ()
 
 
 def _offered(asked: Asked, looks: Sequence[Look]) -> bool:

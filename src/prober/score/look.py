@@ -88,7 +88,7 @@ class Look:
         self.subject = run.run.subject
         self._ages: dict[str, Age | None] = {}
         self._ages_of_days: dict[str, Age] = {}
-        self.tokens: dict[str, int] = {}
+        self.tokens: dict[str, tuple[int, int]] = {}
 
     def finding(self, probe: str) -> Finding | None:
         return self.run.by_probe.get(probe)
@@ -113,24 +113,6 @@ class Look:
         """The age of all that was seen, where the run fell on one day and the book has a row for it."""
         row, day = self.book.row(SEEN), self.run.one_day
         return age_of(date.fromisoformat(day), row, self.today) if row is not None and day is not None else None
-
-    def said(self, probe: str) -> tuple[object, ...]:
-        """All of a finding that a rule looks at, and its age."""
-        finding = self.run.by_probe.get(probe)
-        if finding is None:
-            return ()
-        verdict = finding.verdict
-        cells = self.run.cells(probe) if verdict.values else ()
-        counts = Counter((cell.declared, cell.result, cell.reason) for cell in cells) if cells else {}
-        return (
-            verdict.outcome,
-            verdict.reason,
-            verdict.message,
-            finding.basis,
-            finding.class_,
-            self.age(probe),
-            tuple(sorted(counts.items(), key=repr)),
-        )
 
     def cells(self, probe: str, member: str) -> tuple[Cell, ...]:
         return self.run.cells(probe, member)

@@ -5,7 +5,9 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from itertools import chain
+from typing import Literal, NamedTuple
 
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Cell, Finding, Outcome, Reason
@@ -13,7 +15,8 @@ from prober.nouns.model import CapabilityProfile
 from prober.nouns.run import REASON_FOR_PERMIT
 from prober.nouns.scorecard import Counts, FamilyScore, Fix, Gap, ProfileScore
 from prober.nouns.sheet import Effort, Sheet
-from prober.score.scope import ScoredRun, outcome_of, sentences
+from prober.score.kept import kept
+from prober.score.scope import ScoredRun, matrices_of, outcome_of, sentences
 
 Fate = Literal["shown", "refuted", "untested", "outside_sample", "not_permitted", "not_applicable"]
 
@@ -37,6 +40,46 @@ class Thing:
     reason: Reason | None = None
 
 
+class Fates(NamedTuple):
+    """How many things there are of each fate."""
+
+    shown: int = 0
+    refuted: int = 0
+    untested: int = 0
+    not_applicable: int = 0
+    not_permitted: int = 0
+    outside_sample: int = 0
+
+
+NOTHING = Fates()
+ONE: Mapping[Fate, Fates] = {
+    "shown": Fates(shown=1),
+    "refuted": Fates(refuted=1),
+    "untested": Fates(untested=1),
+    "not_applicable": Fates(not_applicable=1),
+    "not_permitted": Fates(not_permitted=1),
+    "outside_sample": Fates(outside_sample=1),
+}
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What became of what a server declares: how many of the declared came to what, and which were refuted."""
+
+    declared: Mapping[str, int]
+    undeclared_works: int
+    refuted: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What became of the things of one finding, with their reasons; `claims` are its matrix, where it has one."""
+
+    fates: Fates
+    reasons: tuple[Reason, ...]
+    claims: Claims | None = None
+
+
 def profile(
     model: CapabilityProfile,
     runs: Sequence[ScoredRun],
@@ -49,14 +92,18 @@ def profile(
     `declared` is what `gap` says of these runs, `turning` how many requirements of the rule book turn on each probe.
     """
     families = []
-    everything: list[Thing] = []
+    together = [NOTHING]
+    reasons: Counter[Reason] = Counter()
     for family in model.families:
-        things = [thing for run in runs for probe in family.probes for thing in asked_of(run, probe)]
-        everything.extend(things)
+        found = [run.by_probe.get(probe) for run in runs for probe in family.probes]
+        tallies = [tally_of(one) if one is not None else _of_outcome(*outcome_of(None)) for one in found]
+        reasons.update(chain.from_iterable([one.reasons for one in tallies]))
+        fates = added([NOTHING, *(one.fates for one in tallies)])
+        together.append(fates)
         families.append(
-            FamilyScore.trusted(id=family.id, title=family.title, counts=counted(things), probes=family.probes)
+            FamilyScore.trusted(id=family.id, title=family.title, counts=counted(fates), probes=family.probes)
         )
-    counts = counted(everything)
+    counts = counted(added(together))
     return ProfileScore.trusted(
         model=model.id,
         version=model.version,
@@ -64,7 +111,7 @@ def profile(
         counts=counts,
         families=tuple(families),
         gap=declared,
-        unknown_reasons=dict(sorted(Counter(one.reason for one in everything if one.reason).items())),
+        unknown_reasons=dict(sorted(reasons.items())),
         fixes=fixes(runs, sheets, turning),
     )
 
@@ -82,45 +129,40 @@ def headline(counts: Counts) -> str:
     return sentence
 
 
-def asked_of(run: ScoredRun, probe: str) -> tuple[Thing, ...]:
-    """The atomic things of a finding: its matrix cells where it has some, else the finding itself."""
-    cells = run.cells(probe)
-    if cells:
-        return tuple(_of_cell(cell) for cell in cells)
-    outcome, reason = outcome_of(run.by_probe.get(probe))
-    return (_unknown(reason) if outcome == "unknown" else Thing(OF_OUTCOME[outcome]),)
+@kept
+def tally_of(finding: Finding) -> Tally:
+    """The atomic things of a finding, which are its matrix cells where it has some, else the finding itself."""
+    cells = matrices_of(finding).get("cells", ())
+    return _of_cells(cells) if cells else _of_outcome(*outcome_of(finding))
 
 
-def counted(things: Iterable[Thing]) -> Counts:
-    """How many of each fate. What had no permit, and what the sample left out, is not part of what was asked."""
-    fates = Counter(one.fate for one in things)
-    return Counts.trusted(
-        asked=fates["shown"] + fates["refuted"] + fates["untested"],
-        shown=fates["shown"],
-        refuted=fates["refuted"],
-        untested=fates["untested"],
-        not_applicable=fates["not_applicable"],
-        not_permitted=fates["not_permitted"],
-        outside_sample=fates["outside_sample"],
-    )
+def added(fates: Iterable[Fates]) -> Fates:
+    """How many of each fate there are together."""
+    return Fates(*map(sum, zip(*fates, strict=True)))
+
+
+def counted(fates: Fates) -> Counts:
+    """The counts. What had no permit, and what the sample left out, is not part of what was asked."""
+    asked = fates.shown + fates.refuted + fates.untested
+    return Counts.trusted(asked=asked, **fates._asdict())
 
 
 def gap(runs: Sequence[ScoredRun]) -> Gap:
     """Declared against shown, over the matrix cells of all findings."""
-    matrices = [(run.run.subject, run.cells(probe)) for run in runs for probe in run.by_probe]
-    claims = [(subject, cell) for subject, cells in matrices if cells for cell in cells]
-    results = Counter(cell.result for _, cell in claims if cell.declared and cell.result != "undeclared_works")
-    refuted = {
-        f"{cell.claim} at {subject}" if len(runs) > 1 else cell.claim
-        for subject, cell in claims
-        if cell.declared and cell.result == "refuted"
-    }
+    results: Counter[str] = Counter()
+    undeclared_works = 0
+    refuted: set[str] = set()
+    for run in runs:
+        for claims in [held for finding in run.by_probe.values() if (held := tally_of(finding).claims) is not None]:
+            results.update(claims.declared)
+            undeclared_works += claims.undeclared_works
+            refuted.update(f"{one} at {run.run.subject}" if len(runs) > 1 else one for one in claims.refuted)
     return Gap.trusted(
         declared=results.total(),
         tested=results["shown"] + results["refuted"],
         refuted=results["refuted"],
         untested=results["untested"],
-        undeclared_works=sum(cell.result == "undeclared_works" for _, cell in claims),
+        undeclared_works=undeclared_works,
         refuted_claims=tuple(sorted(refuted)),
     )
 
@@ -133,7 +175,9 @@ def fixes(runs: Sequence[ScoredRun], sheets: Mapping[str, Sheet], turning: Mappi
     absent: dict[str, list[tuple[ScoredRun, Finding]]] = {}
     for run in runs:
         for probe, finding in run.by_probe.items():
-            if outcome_of(finding)[0] == "absent" and probe in sheets and expected(sheets[probe], run):
+            if finding.verdict.outcome != "absent" or outcome_of(finding)[0] != "absent":
+                continue
+            if probe in sheets and expected(sheets[probe], run):
                 absent.setdefault(probe, []).append((run, finding))
     order = sorted(
         absent, key=lambda probe: (EFFORTS.index(sheets[probe].remediation.effort), -turning.get(probe, 0), probe)
@@ -168,6 +212,24 @@ def curl(exchange: Exchange) -> str | None:
     return " ".join([*words, shlex.quote(exchange.url)])
 
 
+def _of_cells(cells: Sequence[Cell]) -> Tally:
+    things = [_of_cell(cell) for cell in cells]
+    declared = [cell for cell in cells if cell.declared and cell.result != "undeclared_works"]
+    claims = Claims(
+        declared=Counter(cell.result for cell in declared),
+        undeclared_works=sum(cell.result == "undeclared_works" for cell in cells),
+        refuted=frozenset(cell.claim for cell in declared if cell.result == "refuted"),
+    )
+    fates = added(ONE[one.fate] for one in things)
+    return Tally(fates, tuple(one.reason for one in things if one.reason), claims)
+
+
+@cache
+def _of_outcome(outcome: Outcome, reason: Reason | None) -> Tally:
+    thing = _unknown(reason) if outcome == "unknown" else Thing(OF_OUTCOME[outcome])
+    return Tally(ONE[thing.fate], (thing.reason,) if thing.reason else ())
+
+
 def _of_cell(cell: Cell) -> Thing:
     if cell.result in ("shown", "undeclared_works"):
         return Thing("shown")
@@ -186,7 +248,7 @@ def _fix(probe: str, sheet: Sheet, seen: Sequence[tuple[ScoredRun, Finding]], se
     run, first = seen[0]
     cited = next(iter(first.verdict.citations), None)
     exchange = run.exchanges.get(cited.exchange) if cited else None
-    return Fix(
+    return Fix.trusted(
         probe=probe,
         what=sentences(((one.run.subject, finding.verdict.message) for one, finding in seen), several=several),
         fix=sheet.remediation.text,

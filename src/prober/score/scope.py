@@ -1,9 +1,10 @@
 """What goes into a score: the runs, which of them decide, and what one finding says."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Protocol, get_args, runtime_checkable
 
 from pydantic import TypeAdapter, ValidationError
@@ -14,11 +15,16 @@ from prober.nouns.finding import REASONS, Cell, CellResult, Finding, Outcome, Re
 from prober.nouns.history import HistoryLine
 from prober.nouns.provider import ProviderFacts
 from prober.nouns.run import Run
+from prober.score.kept import kept
 
 ENVIRONMENTS = ("undeclared", "sandbox", "reference")
 CELL_MEMBERS = len(Cell.model_fields)
 RESULTS = frozenset(get_args(CellResult))
 KNOWN_REASONS = frozenset(REASONS)
+MOST_NUMBERED = 4_000
+_numbers: dict[tuple[object, ...], int] = {}
+_free = count()
+"""Never begun anew: a number that was given keeps its meaning, also where it is no longer given to others."""
 _CELLS: TypeAdapter[tuple[Cell, ...]] = TypeAdapter(tuple[Cell, ...])
 
 
@@ -40,7 +46,6 @@ class ScoredRun:
     exchanges: Mapping[str, Exchange]
     attestations: tuple[Attestation, ...] = ()
     history: tuple[HistoryLine, ...] = ()
-    _cells: dict[tuple[str, str], tuple[Cell, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def by_probe(self) -> dict[str, Finding]:
@@ -75,11 +80,9 @@ class ScoredRun:
         return began if began == ended else None
 
     def cells(self, probe: str, member: str = "cells") -> tuple[Cell, ...]:
-        """The matrix cells of a finding, read once."""
-        key = (probe, member)
-        if key not in self._cells:
-            self._cells[key] = cells_of(self.by_probe.get(probe), member)
-        return self._cells[key]
+        """The matrix cells of a finding; none where there is no finding."""
+        finding = self.by_probe.get(probe)
+        return matrices_of(finding).get(member, ()) if finding is not None else ()
 
 
 def in_order(runs: Sequence[ScoredRun]) -> tuple[ScoredRun, ...]:
@@ -115,10 +118,49 @@ def outcome_of(finding: Finding | None) -> tuple[Outcome, Reason | None]:
     return finding.verdict.outcome, None
 
 
-def cells_of(finding: Finding | None, member: str = "cells") -> tuple[Cell, ...]:
-    """The matrix cells that a finding holds under this member of its values; none if they are not cells."""
-    cells = finding.verdict.values.get(member) if finding else None
-    if finding is None or finding.verdict.reason == "bug" or not isinstance(cells, list | tuple):
+@kept
+def matrices_of(finding: Finding) -> Mapping[str, tuple[Cell, ...]]:
+    """The matrix cells that a finding holds, by the member of its values; a faulty probe's are not read."""
+    if finding.verdict.reason == "bug":
+        return {}
+    read = {member: _cells(value) for member, value in finding.verdict.values.items()}
+    return {member: cells for member, cells in read.items() if cells}
+
+
+def said_of(finding: Finding) -> tuple[object, ...]:
+    """All of a finding that a rule looks at."""
+    verdict = finding.verdict
+    return (
+        verdict.outcome,
+        verdict.reason,
+        verdict.message,
+        finding.basis,
+        finding.class_,
+        *((member, _counts(cells)) for member, cells in sorted(matrices_of(finding).items())),
+    )
+
+
+@kept
+def number_of(finding: Finding) -> int:
+    """A number for all that a rule looks at: equal ones say the same, though the same may have several."""
+    said = said_of(finding)
+    number = _numbers.get(said)
+    if number is None:
+        if len(_numbers) >= MOST_NUMBERED:
+            _numbers.clear()
+        number = _numbers[said] = next(_free)
+    return number
+
+
+def _counts(cells: Sequence[Cell]) -> tuple[object, ...]:
+    """What a rule takes from a matrix: how many of its cells are alike. It names no claim."""
+    counts = Counter((cell.declared, cell.result, cell.reason) for cell in cells)
+    return tuple(sorted(counts.items(), key=repr))
+
+
+def _cells(cells: object) -> tuple[Cell, ...]:
+    """The cells that this member of a finding's values is; none if it is something else."""
+    if not isinstance(cells, list | tuple) or not all(isinstance(cell, dict | Cell) for cell in cells):
         return ()
     plain = tuple(_plain_cell(cell) for cell in cells)
     if None not in plain:
