@@ -81,9 +81,7 @@ def main() -> None:
     print(f"exchanges                        {EXCHANGES:8d}")
     print(f"judging alone                    {judging:8.2f} s")
     print(f"sealing                          {sealing:8.2f} s (at most {BOUND:g}), {sealing / judging:.1f} x judging")
-    print(
-        f"verifying                        {verifying:8.2f} s (at most {BOUND:g}), {verifying / judging:.1f} x"
-    )
+    print(f"verifying                        {verifying:8.2f} s (at most {BOUND:g}), {verifying / judging:.1f} x")
     print(f"evidence as it lay in the folder {sealed.raw:8d} bytes")
     print(f"bundle                           {sealed.size:8d} bytes, {sealed.size / sealed.raw:.2f} x the evidence")
     print(f"peak memory                      {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024:8d} MiB")

@@ -76,12 +76,12 @@ def fleet(root: Path, models: tuple[str, ...]) -> list[RunFolder]:
 def main() -> None:
     probes = load_probes()
     sheets = {id_: one.sheet for id_, one in probes.items()}
+    begun = time.perf_counter()
     texts, _ = load_models(None, probes)
+    models = [parse_model(text, Path("model.yaml")) for text in texts]
+    reading = time.perf_counter() - begun
     with tempfile.TemporaryDirectory() as scratch:
         folders = fleet(Path(scratch), texts)
-        begun = time.perf_counter()
-        models = [parse_model(text, Path("model.yaml")) for text in texts]
-        reading = time.perf_counter() - begun
         # The models stay to the end: the collector of garbage need not walk through them again for every run.
         gc.freeze()
         loading = scoring = 0.0
