@@ -52,10 +52,10 @@ def truth(card: Scorecard, requirement: str) -> str:
     return next(str(one.truth) for row in card.maturity.criteria for one in row.requirements if one.id == requirement)
 
 
-def a_month(place: Path, recorded: Path, *, killed: int = 0) -> Ledger:
-    """A run every night of October, by the ledger; one of them was killed before its end."""
+def a_month(place: Path, recorded: Path, *, nights: int = NIGHTS, killed: int = 0) -> Ledger:
+    """A run every night of October, by the ledger; one of them may have been killed before its end."""
     ledger = Ledger(place / "ledger")
-    for night in range(1, NIGHTS + 1):
+    for night in range(1, nights + 1):
         path = place / "runs" / f"{night:02}"
         shutil.copytree(recorded, path)
         folder = RunFolder.open(path)
@@ -73,6 +73,7 @@ def a_month(place: Path, recorded: Path, *, killed: int = 0) -> Ledger:
     return ledger
 
 
+@pytest.mark.deep
 def test_a_period_holds_every_run_and_its_series_counts(
     tmp_path: Path, signer: Signer, scored_run: Callable[[str], Path]
 ) -> None:
@@ -94,23 +95,34 @@ def test_a_period_holds_every_run_and_its_series_counts(
     assert truth(checked(alone.path, signer).card, HELD) == "unknown"
 
 
+def test_a_short_period_holds_its_aborted_run_too_and_decides_no_series(
+    tmp_path: Path, signer: Signer, scored_run: Callable[[str], Path]
+) -> None:
+    ledger = a_month(tmp_path, scored_run("laggard"), nights=3, killed=2)
+    wish = Wish((tmp_path / "runs",), signer, period=period_of("2026-10-01..2026-10-03"), ledger=ledger.folder)
+    found = checked(seal(wish, load_probes(), tmp_path / "x.zip").path, signer)
+    assert [one.ending for one in found.facts.runs] == ["complete", None, "complete"]
+    assert found.facts.rated == ("20261003T020000Z-0000000a",)
+    assert truth(found.card, HELD) != "true"
+
+
 def test_a_period_without_one_of_its_runs_is_not_sealed(
     tmp_path: Path, signer: Signer, scored_run: Callable[[str], Path]
 ) -> None:
-    ledger = a_month(tmp_path, scored_run("laggard"))
-    shutil.rmtree(tmp_path / "runs" / "07")
-    wish = Wish((tmp_path / "runs",), signer, period=period_of("2026-10-01..2026-10-30"), ledger=ledger.folder)
-    with pytest.raises(Mistake, match="has a run of this period that was not given: 20261007T020000Z"):
+    ledger = a_month(tmp_path, scored_run("laggard"), nights=4)
+    shutil.rmtree(tmp_path / "runs" / "02")
+    wish = Wish((tmp_path / "runs",), signer, period=period_of("2026-10-01..2026-10-04"), ledger=ledger.folder)
+    with pytest.raises(Mistake, match="has a run of this period that was not given: 20261002T020000Z"):
         seal(wish, load_probes(), tmp_path / "x.zip")
     assert not (tmp_path / "x.zip").exists()
-    after = replace(wish, period=period_of("2026-10-08..2026-10-30"))
-    assert len(checked(seal(after, load_probes(), tmp_path / "y.zip").path, signer).facts.runs) == 23
+    after = replace(wish, period=period_of("2026-10-03..2026-10-04"))
+    assert len(checked(seal(after, load_probes(), tmp_path / "y.zip").path, signer).facts.runs) == 2
 
 
 def test_a_run_scored_with_earlier_nights_is_sealed_with_them_only(
     tmp_path: Path, signer: Signer, scored_run: Callable[[str], Path]
 ) -> None:
-    a_month(tmp_path, scored_run("laggard"))
+    a_month(tmp_path, scored_run("laggard"), nights=2)
     nights = [RunFolder.open(tmp_path / "runs" / name) for name in ("01", "02")]
     with_history = supplemented(nights[1], tmp_path / "with", None, [nights[0]])
     wish = Wish((with_history.path,), signer, ledger=tmp_path / "none")
@@ -417,7 +429,7 @@ def test_exports_of_a_bundle_and_of_its_run_are_the_same(
     assert EXPORTS == ALL
     run = scored_run("laggard")
     sealed = seal(Wish((run,), signer, ledger=tmp_path / "none"), load_probes(), tmp_path / "x.zip")
-    for kind in EXPORTS:
+    for kind in ("junit", "har", "badge"):
         for source, name in ((sealed.path, "bundle"), (run, "run")):
             assert prober("export", source, "--as", kind, "--out", tmp_path / name / kind).code == 0
         made = sorted((tmp_path / "bundle" / kind).iterdir())

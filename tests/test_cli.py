@@ -27,6 +27,7 @@ from prober.sandbox import DEFECTS, Sandbox
 COMMANDS = {
     "run", "collect", "judge", "score", "render", "plan", "list", "explain", "new", "check", "coverage", "init",
     "sandbox", "demo", "cleanup", "next", "attest", "model",
+    "bundle", "verify", "rejudge", "export", "keys", "ledger",
 }  # fmt: skip
 STABLE = {
     "--out", "--provider", "--authorization", "--authorized-by", "--sandbox", "--permit", "--depth", "--pace",
@@ -34,7 +35,7 @@ STABLE = {
     "--probes", "--model", "--as-of", "--json",
 }  # fmt: skip
 """Whoever puts these into a script today finds them there tomorrow."""
-LATER = {"--allow-http", "--contact", "--attestations"}
+LATER = {"--allow-http", "--contact", "--attestations", "--ledger"}
 # One worker runs the recorded run once for all.
 pytestmark = pytest.mark.xdist_group("cli")
 SCRIPT = [sys.executable, "-m", "prober"]

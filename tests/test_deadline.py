@@ -197,7 +197,7 @@ def test_the_deadline_deletes_the_jobs_that_were_started(late: Late) -> None:
     assert not list(late.state.rglob("*.json"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.deep)])
 def test_a_signal_keeps_the_evidence_and_deletes_the_jobs(number: int, tmp_path: Path) -> None:
     with Sandbox(defects=("export_never_ends",), token=TOKEN) as box:
         running = Prober(box.base_url, tmp_path, 60, "--bearer-env", "DEADLINE_TOKEN")

@@ -152,6 +152,7 @@ def test_the_source_holds_what_its_tests_need_and_gives_the_same_wheel(
         }
 
 
+@pytest.mark.deep
 def test_the_installed_prober_is_the_one_of_the_wheel_and_lists_every_probe(installed: Path, tmp_path: Path) -> None:
     where = call(installed, tmp_path, "python", "-c", "import prober; print(prober.__file__)")
     assert Path(where.stdout.strip()).is_relative_to(installed), where.stderr
@@ -164,6 +165,7 @@ def test_the_installed_prober_is_the_one_of_the_wheel_and_lists_every_probe(inst
     assert len(call(installed, tmp_path, "prober", "sandbox", "--list").stdout.splitlines()) == len(DEFECTS)
 
 
+@pytest.mark.deep
 def test_a_new_probe_can_be_checked_where_there_is_no_checkout(installed: Path, tmp_path: Path) -> None:
     """Its cases begin with the fixture `leader`, which travels in the wheel."""
     assert call(installed, tmp_path, "prober", "new", "acme_statement_dated", "--into", "ours/acme").returncode == 0
@@ -182,6 +184,7 @@ def test_a_new_probe_can_be_checked_where_there_is_no_checkout(installed: Path, 
     assert "case 3" not in checked.stderr
 
 
+@pytest.mark.deep
 def test_the_demonstration_runs_where_there_is_no_checkout(installed: Path, tmp_path: Path) -> None:
     done = call(installed, tmp_path, "prober", "demo", "--no-defects", "--out", "demo")
     assert done.returncode == 0, done.stderr

@@ -77,7 +77,8 @@ def test_a_whole_run_meets_no_bug(made: Made) -> None:
 
 
 @pytest.mark.parametrize(
-    ("zone", "locale", "seed"), [("Asia/Kathmandu", "tr_TR.UTF-8", "1"), ("Pacific/Apia", "C", "77")]
+    ("zone", "locale", "seed"),
+    [("Asia/Kathmandu", "tr_TR.UTF-8", "1"), pytest.param("Pacific/Apia", "C", "77", marks=pytest.mark.deep)],
 )
 def test_a_copied_folder_judges_the_same_elsewhere_without_a_network(
     made: Made, zone: str, locale: str, seed: str, tmp_path: Path
@@ -168,7 +169,7 @@ def test_a_faster_and_a_slower_server_get_the_same_findings(tmp_path: Path, monk
     assert runs[0].run().id != runs[1].run().id
 
 
-@pytest.mark.parametrize("defect", ["throttled", "redirect_loop"])
+@pytest.mark.parametrize("defect", [pytest.param("throttled", marks=pytest.mark.deep), "redirect_loop"])
 def test_a_faulty_server_gets_the_same_findings_at_any_pace(
     defect: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
