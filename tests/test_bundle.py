@@ -262,6 +262,15 @@ def facts(**changes: object) -> Damage:
     return damage
 
 
+def facts_of_models(**changes: object) -> Damage:
+    def damage(bench: Bench, place: Path) -> Path:
+        told = json.loads(bench.files["data/bundle.json"])
+        told["models"] = [{**one, **changes} for one in told["models"]]
+        return bench.resealed(place, {"bundle.json": line(told)})
+
+    return damage
+
+
 def _pop(lines: str) -> str:
     return "".join(f"{one}\n" for one in lines.splitlines()[:-1])
 
@@ -335,6 +344,17 @@ DAMAGED: Mapping[str, tuple[Damage, str]] = {
     "schema_missing": (insider("bundle.json", lambda _: "[]\n"), "does not say what it is"),
     "rated_elsewhere": (facts(rated=["20200101T000000Z-00000000"]), "rests on a run that is not in the bundle"),
     "own_rules_called_released": (facts(models=[]), "names other rule books than those in the bundle"),
+    "own_rules_said_to_be_released": (
+        facts_of_models(released=False),
+        "says that rule books are released which are not, or the other way round",
+    ),
+    "contents": (facts(contents="public"), "contents differs"),
+    "commitments": (facts(committed=True), "committed differs"),
+    "documents": (
+        facts(documents=[{"attestation": "a", "title": "t", "sha256": "0" * 64, "copied": False, "inspected": "me"}]),
+        "documents differs",
+    ),
+    "period": (facts(period={"first": "2020-01-01", "last": "2020-01-02"}), "does not lie in the period"),
     "other_name": (facts(name="another"), "The bundle calls itself another"),
     "other_signer": (facts(signer="0" * 64), "and another one did"),
     "ledger_line_removed": (

@@ -4,7 +4,7 @@ import hashlib
 import io
 import os
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -112,7 +112,7 @@ class Sealed:
 def seal(wish: Wish, probes: Mapping[str, LoadedProbe], out: Path | None) -> Sealed:
     """Seal runs into one file; the same runs, ledger and options give the same bytes. Raises Mistake."""
     held = _opened(wish)
-    rated = _rated(held, wish.period)
+    rated = rated_of(held, wish.period)
     material = _material(wish, held, rated, probes)
     content = packed(files_of(material), material, wish.signer)
     path = out or rated[-1].folder.path.parent / f"{material.facts.name}{SUFFIX}"
@@ -223,7 +223,7 @@ def _folders(given: Iterable[Path]) -> Iterable[Path]:
         yield from inside
 
 
-def _rated(held: Mapping[str, Held], period: SealedPeriod | None) -> list[Held]:
+def rated_of(held: Mapping[str, Held], period: SealedPeriod | None) -> list[Held]:
     """The runs that the scorecard rests on: the last whole one of each base. Without a period there is one of each."""
     last: dict[str, Held] = {}
     for one in held.values():
@@ -253,7 +253,7 @@ def _material(
     _refuse_outside_history(rated, held)
     subjects = sorted({one.run.subject for one in held.values()})
     runs = tuple(_sealed_run(one, wish.ledger) for one in held.values())
-    attested = _attested(rated)
+    attested = attested_in(rated)
     documents = _public_documents(attested, wish.documents)
     facts = BundleFacts(
         name=rated[-1].run.id if len(held) == 1 else f"{rated[-1].run.id}-and-{len(held) - 1}-more",
@@ -262,12 +262,12 @@ def _material(
         runs=runs,
         rated=tuple(one.run.id for one in rated),
         period=wish.period,
-        contents=_contents(one.run for one in held.values()),
+        contents=contents_of(one.run for one in held.values()),
         run_by=wish.run_by,
-        models=tuple(_sealed_model(one) for one in models),
-        documents=tuple(_sealed_document(one, documents) for one in attested if one.document is not None),
+        models=tuple(sealed_model(one) for one in models),
+        documents=tuple(sealed_document(one, documents) for one in attested if one.document is not None),
         waivers=_waivers(wish.waivers),
-        committed=all(_committed(one) for one in held.values()),
+        committed=all(committed_to(one) for one in held.values()),
         signer=wish.signer.id,
     )
     ledger = Ledger(wish.ledger)
@@ -363,7 +363,8 @@ def missing_runs(extract: LedgerExtract, facts: BundleFacts) -> tuple[str, ...]:
     )
 
 
-def _attested(rated: Sequence[Held]) -> list[Attestation]:
+def attested_in(rated: Sequence[Held]) -> list[Attestation]:
+    """What people attested in these runs, by id."""
     found = {one.id: one for held in rated for one in held.folder.attestations()}
     return [found[id_] for id_ in sorted(found)]
 
@@ -384,7 +385,8 @@ def _public_documents(attested: Iterable[Attestation], folders: Iterable[Path]) 
     return dict(sorted(found.items()))
 
 
-def _sealed_document(one: Attestation, copied: Mapping[str, bytes]) -> SealedDocument:
+def sealed_document(one: Attestation, copied: Container[str]) -> SealedDocument:
+    """What a bundle says of the document of an attestation; `copied` are the SHA-256 of those that lie in it."""
     document = one.document
     if document is None:
         raise ValueError(f"{one.id} names no document.")
@@ -398,7 +400,8 @@ def _sealed_document(one: Attestation, copied: Mapping[str, bytes]) -> SealedDoc
     )
 
 
-def _sealed_model(one: Model) -> SealedModel:
+def sealed_model(one: Model) -> SealedModel:
+    """What a bundle says of a rule book."""
     digest = one.fingerprint()
     return SealedModel(id=one.id, version=one.version, digest=digest, released=digest in released_digests())
 
@@ -410,14 +413,16 @@ def _waivers(path: Path | None) -> tuple[Waiver, ...]:
     return tuple(sorted(found, key=lambda one: (one.about, one.expires, one.owner)))
 
 
-def _contents(runs: Iterable[Run]) -> Contents:
+def contents_of(runs: Iterable[Run]) -> Contents:
+    """Whose data these runs may hold."""
     many = list(runs)
     if all(one.synthetic for one in many):
         return "synthetic"
     return "real" if any(one.permits and not one.synthetic for one in many) else "public"
 
 
-def _committed(one: Held) -> bool:
+def committed_to(one: Held) -> bool:
+    """Whether every original of a run is committed to."""
     return all(exchange.commitment is not None for exchange in one.exchanges.values() if exchange.body is not None)
 
 

@@ -35,10 +35,16 @@ from prober.audit.seal import (
     MODELS,
     RUNS,
     Material,
+    attested_in,
+    committed_to,
+    contents_of,
     files_of,
     missing_runs,
     package_digest,
     predicate_of,
+    rated_of,
+    sealed_document,
+    sealed_model,
 )
 from prober.bundle import bag, bodies, chain, container, envelope
 from prober.keys import key_id, parse_public
@@ -290,6 +296,7 @@ def _verify(
         _check_ledgers(bundle, ledgers)
         _check_documents(bundle)
         _check_models(bundle)
+        _check_facts(bundle)
         material = bundle.material(ledgers)
         if bundle.statement.predicate != predicate_of(material):
             raise Refused("The signed statement says something else than the files of the bundle.")
@@ -369,6 +376,34 @@ def _check_models(bundle: Opened) -> None:
     told = {one.id: (one.version, one.digest) for one in bundle.facts.models}
     if told != {one.id: (one.version, one.fingerprint()) for one in bundle.models}:
         raise Refused(f"{FACTS} names other rule books than those in the bundle.")
+
+
+def _check_facts(bundle: Opened) -> None:
+    """What a bundle says of itself follows from what lies in it: whoever holds the key could have said otherwise."""
+    facts, held = bundle.facts, bundle.held
+    try:
+        rated = rated_of(held, facts.period)
+    except Mistake as error:
+        raise Refused(f"{FACTS} does not fit the runs in the bundle: {error}") from error
+    outside = [
+        one.id for one in facts.runs if facts.period and not facts.period.first <= one.started[:10] <= facts.period.last
+    ]
+    if outside:
+        raise Refused(f"The run {outside[0]} does not lie in the period of the bundle.")
+    attested = [one for one in attested_in(rated) if one.document is not None]
+    follows = {
+        "runs": tuple(sorted(held, key=lambda id_: (held[id_].run.started, id_))),
+        "rated": tuple(one.run.id for one in rated),
+        "contents": contents_of(one.run for one in held.values()),
+        "committed": all(committed_to(one) for one in held.values()),
+        "documents": tuple(sealed_document(one, bundle.below(DOCUMENTS)) for one in attested),
+    }
+    said = {**dict(facts), "runs": tuple(one.id for one in facts.runs)}
+    for name, value in follows.items():
+        if said[name] != value:
+            raise Refused(f"{FACTS} says otherwise than what lies in the bundle: {name} differs.")
+    if facts.package == package_digest() and facts.models != tuple(sealed_model(one) for one in bundle.models):
+        raise Refused(f"{FACTS} says that rule books are released which are not, or the other way round.")
 
 
 def _derive(bundle: Opened, material: Material, probes: Mapping[str, LoadedProbe]) -> str | None:
