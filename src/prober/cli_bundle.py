@@ -17,7 +17,7 @@ class SealUnlessNamed(TyperGroup):
     """`prober bundle RUN` seals; `prober bundle disclose` is a command of its own."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in {*self.commands, "-h", "--help"}:
+        if not args or args[0] not in {*self.commands, "-h", "--help"}:
             args = [SEAL, *args]
         return super().parse_args(ctx, args)
 
@@ -27,11 +27,10 @@ bundle = typer.Typer(
     name="bundle",
     cls=SealUnlessNamed,
     help="Seal runs into a signed evidence bundle (prober bundle RUN...), or disclose a part of an original.",
-    no_args_is_help=True,
     rich_markup_mode=None,
 )
-keys = typer.Typer(name="keys", help="Make, show and trust the keys that sign bundles.", no_args_is_help=True)
-ledger = typer.Typer(name="ledger", help="Check the ledger of runs, and sign checkpoints of it.", no_args_is_help=True)
+keys = typer.Typer(name="keys", help="Make, show and trust the keys that sign bundles.")
+ledger = typer.Typer(name="ledger", help="Check the ledger of runs, and sign checkpoints of it.")
 app.add_typer(bundle)
 app.add_typer(keys)
 app.add_typer(ledger)
@@ -62,7 +61,7 @@ ProbeFolders = Annotated[list[Path] | None, typer.Option("--probes", metavar="DI
 Base = Annotated[str, typer.Argument(metavar="URL", help="The FHIR base whose ledger it is.")]
 
 
-@bundle.command(SEAL, hidden=True)
+@bundle.command(SEAL)
 def seal(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, or folders that hold some.")],
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="The bundle to write.")] = None,
@@ -84,7 +83,7 @@ def seal(
     ] = None,
     probes: ProbeFolders = None,
 ) -> None:
-    """Seal runs into a signed evidence bundle that anybody can verify and score again offline."""
+    """What `prober bundle RUN...` does: seal runs into a signed file that anybody can verify and score again."""
     from prober.audit.commands import KeyWords, seal_command
 
     seal_command(
