@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from prober import merkle
 from prober.archive import RunFolder, collected_digest
 from prober.audit.seal import Wish, seal
 from prober.audit.verify import Verified, verify
@@ -262,6 +263,27 @@ def facts(**changes: object) -> Damage:
     return damage
 
 
+def measured(content: bytes) -> Damage:
+    def damage(bench: Bench, place: Path) -> Path:
+        name = bench.data("/run.json").replace("run.json", "measurements.jsonl")
+        return bench.resealed(place, {name: content})
+
+    return damage
+
+
+def leaf(one: Any) -> str:
+    return merkle.leaf_hash(line(one).rstrip(b"\n")).hex()
+
+
+def run_facts(**changes: object) -> Damage:
+    def damage(bench: Bench, place: Path) -> Path:
+        told = json.loads(bench.files["data/bundle.json"])
+        told["runs"] = [{**one, **changes} for one in told["runs"]]
+        return bench.resealed(place, {"bundle.json": line(told)})
+
+    return damage
+
+
 def facts_of_models(**changes: object) -> Damage:
     def damage(bench: Bench, place: Path) -> Path:
         told = json.loads(bench.files["data/bundle.json"])
@@ -348,6 +370,18 @@ DAMAGED: Mapping[str, tuple[Damage, str]] = {
         facts_of_models(released=False),
         "says that rule books are released which are not, or the other way round",
     ),
+    "ledger_begins_late": (
+        ledger_file(lambda one: one.update(before=1, peaks=[leaf(one["lines"].pop(0))])),
+        "begins too late in the bundle",
+    ),
+    "ledger_denied": (run_facts(ledger=None), "no run in it lies in the bundle"),
+    "run_with_a_strange_id": (run_facts(id="../blobs"), "is not what prober writes"),
+    "insider_known_answers": (
+        insider("known-answers.json", lambda text: text.replace('"caught":true', '"caught":false', 1)),
+        "known-answers.json is not that of this prober",
+    ),
+    "insider_measurements": (measured(b"Jane Doe\n"), "is not a measurement as prober writes it"),
+    "other_version": (facts(prober="99.0"), "names another version of prober"),
     "contents": (facts(contents="public"), "contents differs"),
     "commitments": (facts(committed=True), "committed differs"),
     "documents": (
@@ -423,6 +457,15 @@ def test_an_unknown_key_is_refused_until_it_is_named_or_trusted(bench: Bench) ->
     with pytest.raises(Refused, match="which you do not trust"):
         verify(bench.path, probes, None, {})
     assert verify(bench.path, probes, None, {bench.signer.id: "somebody"}).signer == bench.signer.id
+
+
+def test_another_package_never_passes_as_derived_whatever_it_hides(bench: Bench, tmp_path: Path) -> None:
+    """Whoever holds the key could name any digest, so that the page cannot be made again: that does not pass."""
+    told = json.loads(bench.files["data/bundle.json"])
+    changed = {"bundle.json": line({**told, "package": "0" * 64}), "README.html": b"<h1>All is well</h1>"}
+    found = checked(bench.resealed(tmp_path / "x.zip", changed), bench.signer)
+    assert found.underived is not None
+    assert found.underived.startswith("not re-derived as a whole: needs prober with the files that sealed it")
 
 
 def test_other_probes_leave_the_scores_underived_and_everything_else_checked(bench: Bench, tmp_path: Path) -> None:

@@ -122,15 +122,24 @@ def test_a_period_without_one_of_its_runs_is_not_sealed(
 def test_a_run_scored_with_earlier_nights_is_sealed_with_them_only(
     tmp_path: Path, signer: Signer, scored_run: Callable[[str], Path]
 ) -> None:
-    a_month(tmp_path, scored_run("laggard"), nights=2)
+    ledger = a_month(tmp_path, scored_run("laggard"), nights=2)
     nights = [RunFolder.open(tmp_path / "runs" / name) for name in ("01", "02")]
     with_history = supplemented(nights[1], tmp_path / "with", None, [nights[0]])
-    wish = Wish((with_history.path,), signer, ledger=tmp_path / "none")
+    wish = Wish((with_history.path,), signer, ledger=ledger.folder)
     with pytest.raises(Mistake, match="was scored with the run 20261001T020000Z-0000000a before it"):
         seal(wish, load_probes(), tmp_path / "x.zip")
     both = replace(wish, runs=(nights[0].path, with_history.path), period=period_of("2026-10-01..2026-10-02"))
     found = checked(seal(both, load_probes(), tmp_path / "x.zip").path, signer)
     assert [one.id[:8] for one in found.facts.runs] == ["20261001", "20261002"]
+
+
+def test_a_period_that_no_ledger_counts_is_not_sealed(
+    tmp_path: Path, signer: Signer, scored_run: Callable[[str], Path]
+) -> None:
+    a_month(tmp_path, scored_run("laggard"), nights=2)
+    wish = Wish((tmp_path / "runs",), signer, period=period_of("2026-10-01..2026-10-02"), ledger=tmp_path / "none")
+    with pytest.raises(Mistake, match="is in no ledger that was found"):
+        seal(wish, load_probes(), tmp_path / "x.zip")
 
 
 @pytest.mark.parametrize(

@@ -405,14 +405,15 @@ def copy_for_rejudging(source: RunFolder, target: Path, parent: str) -> RunFolde
 
 
 def collected_digest(folder: RunFolder) -> str:
-    """SHA-256 over what was collected: the run and its exchanges, each as a canonical line, in the order of their ids.
+    """SHA-256 over what was collected: the run, the provider's facts and the exchanges by id, each a canonical line.
 
     It says what was asked and seen, whatever is made of it later, so the digests of probes and models and the name of a
     parent are left out. The bodies are in it by their hashes.
     """
     run = folder.run().model_copy(update={"parent": None, "probes": {}, "models": {}})
     lines = (line for _, line in sorted(folder.exchange_index().lines().items()))
-    return hashlib.sha256(b"\n".join([run.line().encode(), *lines])).hexdigest()
+    facts = folder.provider().line().encode()
+    return hashlib.sha256(b"\n".join([run.line().encode(), facts, *lines])).hexdigest()
 
 
 def evidence_digest(folder: RunFolder) -> str:

@@ -183,7 +183,9 @@ def main() -> None:
         complain(str(mistake))
         code = 2
     except Refused as refused:
-        complain(f"Refused: {refused}")
+        from prober.render.visible import visible
+
+        complain(f"Refused: {visible(str(refused))}")
         code = 1
     except typer.Exit as ended:
         code = ended.exit_code

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from prober.cli_parts import one_of, say
+from prober.cli_parts import one_of, say, say_of_strangers
 
 SEAL = "seal"
 EXPORTS = ("oscal", "sarif", "junit", "csv", "testreport", "har", "prometheus", "badge")
@@ -173,7 +173,7 @@ def verify(
         checkpoint=checkpoint,
         disclosures=disclosure or (),
         probes=probes or (),
-        say=say,
+        say=say_of_strangers,
         tsa_ca=tsa_ca,
         ssh_signers=ssh_signers,
         ssh_identity=ssh_identity,
@@ -191,7 +191,7 @@ def rejudge(
     """Judge and score a bundle again, and print what changes and why."""
     from prober.audit.commands import rejudge_command
 
-    raise typer.Exit(rejudge_command(bundle, model=model, out=out, probes=probes or (), say=say))
+    raise typer.Exit(rejudge_command(bundle, model=model, out=out, probes=probes or (), say=say_of_strangers))
 
 
 @app.command("export")
@@ -251,7 +251,9 @@ def verify_ledger(
     """Check that no line of the ledger of runs was altered or removed."""
     from prober.audit.commands import verify_ledger_command
 
-    raise typer.Exit(verify_ledger_command(bases or (), folder=ledger, checkpoint=checkpoint, key=key, say=say))
+    raise typer.Exit(
+        verify_ledger_command(bases or (), folder=ledger, checkpoint=checkpoint, key=key, say=say_of_strangers)
+    )
 
 
 @ledger.command("checkpoint")

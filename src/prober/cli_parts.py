@@ -27,6 +27,13 @@ def complain(text: str) -> None:
     typer.echo(f"prober: {text}", err=True)
 
 
+def say_of_strangers(text: object) -> None:
+    """Print one line that may hold words of a file that somebody else wrote: nothing in it moves the cursor."""
+    from prober.render.visible import visible
+
+    say(visible(str(text)))
+
+
 def moment_of(text: str) -> datetime:
     """The instant that --as-of gives, in UTC. Raises Mistake."""
     try:

@@ -185,7 +185,8 @@ class Ledger:
         text = note.signed(note.Checkpoint(note.origin_of(subject), len(leaves), merkle.root(leaves)), signer)
         if text not in self.checkpoints(subject):
             try:
-                with self._notes(subject).open("a", encoding="utf-8") as file:
+                descriptor = os.open(self._notes(subject), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+                with os.fdopen(descriptor, "a", encoding="utf-8") as file:
                     file.write(json.dumps(text) + "\n")
                     file.flush()
                     os.fsync(file.fileno())
@@ -203,7 +204,8 @@ class Ledger:
         own = [(size, one) for size, one in earlier if size < len(lines) and note.is_of(one, signer.public)]
         before_size, previous = own[-1] if own else (0, None)
         first = next((at for at, line in enumerate(lines) if line.time >= since), len(lines))
-        first = min(first, before_size) if previous else first
+        # One line from before that instant shows that none was left out since.
+        first = max(0, min(first - 1, before_size) if previous else first - 1)
         front = merkle.Front()
         for raw in raws[:first]:
             front.add(merkle.leaf_hash(raw))

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from prober.archive import RunFolder
-from prober.audit.seal import Sealed, Wish, period_of, seal, window_of
+from prober.audit.seal import Sealed, Wish, period_of, seal
 from prober.bundle import chain, note
 from prober.clock import SystemClock
 from prober.keys import (
@@ -105,7 +105,7 @@ def verify_command(
     say("Hashes     Every file is the one that the manifests name, and none is left over.")
     say(f"Signature  By the key {found.signer}, {whose}.")
     for subject, extract in sorted(found.ledgers.items()):
-        since = window_of(facts)
+        since = found.since
         many = len(extract.lines) + extract.before
         rated = next(one.id for one in facts.runs if one.subject == subject and one.id in facts.rated)
         place = chain.told(extract, rated, since)

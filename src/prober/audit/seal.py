@@ -175,6 +175,12 @@ def verifier() -> bytes:
 
 
 @lru_cache(maxsize=1)
+def known_answers() -> bytes:
+    """What this version of prober catches, as it ships."""
+    return Path(prober.__file__).with_name("known_answers.json").read_bytes()
+
+
+@lru_cache(maxsize=1)
 def package_digest() -> str:
     """SHA-256 over the files of prober itself, by their names: what judged, scored and sealed."""
     package = Path(prober.__file__).parent
@@ -272,13 +278,18 @@ def _material(
     )
     ledger = Ledger(wish.ledger)
     listed = {one.subject for one in runs if one.ledger is not None}
+    uncounted = next((one for one in runs if one.ledger is None), None)
+    if wish.period is not None and uncounted is not None:
+        raise Mistake(
+            f"The run {uncounted.id} is in no ledger that was found, so nobody can say that these are all the runs of "
+            "the period; name the folder of the ledger with --ledger."
+        )
     since = window_of(facts)
     extracts = {one: ledger.extract(one, wish.signer, since) for one in subjects if one in listed}
     for extract in extracts.values():
         _refuse_missing(extract, facts)
     packed = _packed_bodies(held.values())
-    answers = Path(prober.__file__).with_name("known_answers.json").read_bytes()
-    return Material(facts, held, findings, history, models, card, extracts, answers, packed, documents)
+    return Material(facts, held, findings, history, models, card, extracts, known_answers(), packed, documents)
 
 
 def _findings(one: Held, probes: Mapping[str, LoadedProbe]) -> tuple[Finding, ...]:

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import re
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +14,7 @@ from typing import TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
+from prober import __version__
 from prober.archive import (
     ATTESTATIONS,
     BLOBS,
@@ -39,12 +42,14 @@ from prober.audit.seal import (
     committed_to,
     contents_of,
     files_of,
+    known_answers,
     missing_runs,
     package_digest,
     predicate_of,
     rated_of,
     sealed_document,
     sealed_model,
+    window_of,
 )
 from prober.bundle import bag, bodies, chain, container, envelope
 from prober.keys import key_id, parse_public
@@ -73,6 +78,8 @@ _LINES: Mapping[str, type[Noun]] = {
     HISTORY: HistoryLine,
 }
 _WHOLE: Mapping[str, type[Noun]] = {RUN: Run, PROVIDER: ProviderFacts}
+_WORD = re.compile(rb'\{("[a-z_]{1,40}":("[a-z_]{1,40}"|\d{1,18}),?)+\}')
+_INSTANT = re.compile(r"(?!0000)\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z")
 _NEEDED = frozenset({RUN, PROVIDER, EXCHANGES, FINDINGS})
 _ALLOWED = frozenset({*_NEEDED, MEASUREMENTS, ATTESTATIONS, HISTORY})
 
@@ -87,6 +94,8 @@ class Verified:
     entries: int
     requests: int
     ledgers: Mapping[str, LedgerExtract]
+    since: str
+    """The instant from which its runs are counted."""
     underived: str | None = None
 
 
@@ -123,8 +132,10 @@ class Opened:
         self._scratch = tempfile.TemporaryDirectory(prefix="prober-bundle-")
         try:
             self.held = self._unpacked(Path(self._scratch.name))
-        except BaseException:
+        except BaseException as error:
             self._scratch.cleanup()
+            if isinstance(error, BadFolder | ValueError | OverflowError):
+                raise Refused("A run in the bundle holds what prober does not write.") from error
             raise
 
     def __enter__(self) -> "Opened":
@@ -215,26 +226,33 @@ class Opened:
                 raise Refused(f"{RUNS}/{name} is not a file that a bundle has.")
         held: dict[str, Held] = {}
         needed: set[str] = set()
-        for one in self.facts.runs:
+        uses: Counter[str] = Counter()
+        for number, one in enumerate(self.facts.runs):
             files = self.below(f"{RUNS}/{one.id}")
             missing = sorted(_NEEDED - set(files))
             if missing:
                 raise Refused(f"{RUNS}/{one.id}/{missing[0]} is missing.")
-            place = scratch / one.id
+            place = scratch / f"run-{number}"
             place.mkdir()
             (place / BLOBS).symlink_to(shared)
             for file, content in files.items():
                 where = f"{RUNS}/{one.id}/{file}"
                 if file in _LINES:
                     lines = _lines(bytes(content), _LINES[file], where)
-                    needed |= {one.body for one in lines if isinstance(one, Exchange) and one.body}
+                    used = [one.body for one in lines if isinstance(one, Exchange) and one.body]
+                    needed |= set(used)
+                    uses.update(used)
+                elif file == MEASUREMENTS:
+                    _objects(bytes(content), where)
                 elif file in _WHOLE:
                     _noun(bytes(content), _WHOLE[file], where)
                 (place / file).write_bytes(content)
             (place / MODEL).write_bytes(self._rules(one.model))
         self._unpack_bodies(shared, needed)
-        for one in self.facts.runs:
-            held[one.id] = Held.of(RunFolder.open(scratch / one.id))
+        if sum(count * (shared / body).stat().st_size for body, count in uses.items()) > MOST_UNPACKED:
+            raise Refused(f"The answers of all runs together are larger than {MOST_UNPACKED} bytes.")
+        for number, one in enumerate(self.facts.runs):
+            held[one.id] = Held.of(RunFolder.open(scratch / f"run-{number}"))
             _check_run(held[one.id], one.model_dump())
         return held
 
@@ -310,6 +328,7 @@ def _verify(
             entries=len(bundle.files),
             requests=sum(len(one.exchanges) for one in bundle.held.values()),
             ledgers=ledgers,
+            since=window_of(bundle.facts),
             underived=underived,
         )
 
@@ -337,6 +356,9 @@ def _check_run(one: Held, said: Mapping[str, object]) -> None:
         "model": hashlib.sha256((one.folder.path / MODEL).read_bytes()).hexdigest(),
         "evidence": collected_digest(one.folder),
     }
+    for moment in (run.started, run.ended, run.as_of):
+        if moment is not None and not _INSTANT.fullmatch(moment):
+            raise Refused(f"The run {run.id} names a time that is not an instant as prober writes it.")
     for name, value in told.items():
         if said[name] != value:
             raise Refused(f"{FACTS} says otherwise of the run {said['id']} than its own files: {name} differs.")
@@ -347,14 +369,27 @@ def _check_ledgers(bundle: Opened, ledgers: Mapping[str, LedgerExtract]) -> None
     extra = sorted(set(ledgers) - {one.subject for one in facts.runs if one.ledger is not None})
     if extra:
         raise Refused(f"There is a ledger of {extra[0]}, and no run in it lies in the bundle.")
+    since = window_of(facts)
+    for extract in ledgers.values():
+        if extract.before and not (extract.lines and extract.lines[0].time < since):
+            raise Refused(
+                f"The ledger of {extract.subject} begins too late in the bundle: runs before it are not counted."
+            )
     for one in facts.runs:
-        if one.ledger is None:
+        own = ledgers.get(one.subject)
+        if (
+            one.ledger is None
+            and facts.period is None
+            and (own is None or all(line.run != one.id for line in own.lines))
+        ):
             continue
-        extract = ledgers.get(one.subject)
-        began = next((line for line in extract.lines if line.run == one.id), None) if extract else None
-        if extract is None or began is None or began.event != "began" or began.ordinal != one.ledger:
+        began = next((line for line in own.lines if line.run == one.id), None) if own else None
+        if own is None or began is None or began.event != "began" or began.ordinal != one.ledger:
             raise Refused(f"The run {one.id} is not number {one.ledger} of the ledger in the bundle.")
-        end = chain.ended(extract, one.id)
+        run = bundle.held[one.id].run
+        if (began.time, began.environment, began.depth) != (run.started, run.environment, run.plan.depth):
+            raise Refused(f"The run {one.id} began otherwise than the ledger in the bundle says.")
+        end = chain.ended(own, one.id)
         if end is not None and end.evidence != one.evidence:
             raise Refused(f"The evidence of the run {one.id} is not what the ledger says it was when the run ended.")
     for extract in ledgers.values():
@@ -402,6 +437,8 @@ def _check_facts(bundle: Opened) -> None:
     for name, value in follows.items():
         if said[name] != value:
             raise Refused(f"{FACTS} says otherwise than what lies in the bundle: {name} differs.")
+    if facts.package == package_digest() and facts.prober != __version__:
+        raise Refused(f"{FACTS} names another version of prober than the files that sealed it have.")
     if facts.package == package_digest() and facts.models != tuple(sealed_model(one) for one in bundle.models):
         raise Refused(f"{FACTS} says that rule books are released which are not, or the other way round.")
 
@@ -413,10 +450,13 @@ def _derive(bundle: Opened, material: Material, probes: Mapping[str, LoadedProbe
         if (other := other_probes(one.run, probes)) is not None:
             return f"not re-derived: needs prober {facts.prober} (the probe {other} is another one here)"
     difference = _difference(bundle, material, probes)
+    if facts.package != package_digest():
+        # Of what another prober wrote, the page and the rest cannot be made again here, whatever the scores do.
+        scores = f"here {difference}" if difference else "the findings and the scorecard come out the same here"
+        which = "with the files that sealed it" if facts.prober == __version__ else facts.prober
+        return f"not re-derived as a whole: needs prober {which}; {scores}"
     if difference is None:
         return None
-    if facts.package != package_digest():
-        return f"not re-derived: needs prober {facts.prober} ({difference})"
     raise Refused(f"{difference[0].upper()}{difference[1:]}.")
 
 
@@ -452,6 +492,8 @@ def _other_file(bundle: Opened, made: Mapping[str, bytes]) -> str | None:
     """The first file that sealing would write otherwise."""
     summed = {bag.INFO, bag.MANIFEST, bag.TAG_MANIFEST}
     # What is summed up over the others comes last, so that the file that differs is the one that is named.
+    if bytes(bundle.files[bag.PAYLOAD + KNOWN_ANSWERS]) != known_answers():
+        return f"the file {KNOWN_ANSWERS} is not that of this prober"
     for name in sorted({*made, *bundle.files} - set(envelope.OUTSIDE), key=lambda one: (one in summed, one)):
         if name not in made:
             return f"the file {name} is not one that a bundle has"
@@ -466,9 +508,27 @@ def _noun(content: bytes, noun: type[N], where: str) -> N:
     except ValidationError as error:
         raise Refused(f"{where} is not what prober writes.") from error
     # Canonical text, whatever members it has; that it has all of them is seen when the files are made anew.
-    if f"{canonical(json.loads(content))}\n".encode() != content:
+    try:
+        legal = f"{canonical(json.loads(content))}\n".encode() == content
+    except (ValueError, RecursionError):
+        legal = False
+    if not legal:
         raise Refused(f"{where} is not written in its one legal form.")
     return one
+
+
+def _objects(content: bytes, where: str) -> None:
+    """Canonical lines, an object of numbers and words each."""
+    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
+        try:
+            value = json.loads(line)
+            legal = isinstance(value, dict) and canonical(value).encode() == line and _WORD.fullmatch(line)
+        except (ValueError, RecursionError):
+            legal = None
+        if not legal:
+            raise Refused(f"{where}:{number}: this line is not a measurement as prober writes it.")
+    if content and not content.endswith(b"\n"):
+        raise Refused(f"{where} does not end with a whole line.")
 
 
 def _lines(content: bytes, noun: type[Noun], where: str) -> list[Noun]:

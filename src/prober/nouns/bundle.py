@@ -15,7 +15,7 @@ Contents = Literal["synthetic", "real", "public"]
 class SealedRun(Noun):
     """One run in a bundle. `ending` is None where the run was killed before it could say how it ended."""
 
-    id: str
+    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,80}$")
     subject: str
     environment: Environment
     started: str
