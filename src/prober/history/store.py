@@ -59,6 +59,8 @@ class Recorded:
     facts: Facts | None = None
     delta: Delta | None = None
     states: tuple[KeyState, ...] = ()
+    settled: tuple[str, ...] = ()
+    """Keys whose course needs no remembering any more: what they are stands in the facts."""
     incidents: tuple[Incident, ...] = ()
     messages: tuple[tuple[Message, tuple[tuple[str, str], ...]], ...] = ()
     """Each message with whom it goes to, and the instant from which on it may be sent."""
@@ -215,6 +217,9 @@ class History:
             for state in one.states:
                 row = {"target": target, "key": state.key, "line": state.line()}
                 self._upsert(connection, tables.states, row, ("target", "key"))
+            for part in _parts(one.settled):
+                gone = delete(tables.states).where(tables.states.c.target == target, tables.states.c.key.in_(part))
+                connection.execute(gone)
             self._keep_news(connection, target, one.incidents, one.messages)
             return number
 
@@ -457,7 +462,7 @@ class History:
         table, spans = tables.looks, tables.spans
         looks = connection.execute(
             _looks_numbered(table.c.target == target, table.c.plan == plan, table.c.base == base)
-            .where(table.c.began >= since, table.c.began < before)
+            .where(table.c.began >= since, table.c.began < before, table.c.planned == 0)
             .order_by(table.c.number)
         ).all()
         plan_id = self._word_ids(connection, [plan]).get(plan)
