@@ -31,6 +31,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from prober.history import tables
+from prober.history.packing import unpacked
 from prober.history.tables import STEPS
 from prober.mistake import Mistake
 from prober.nouns.base import canonical
@@ -38,6 +39,8 @@ from prober.nouns.facts import Change, Delta, Fact, Facts
 from prober.nouns.history import HistoryLine
 from prober.nouns.incident import Incident, KeyState, Message
 from prober.nouns.look import Look
+from prober.nouns.polls import Poll, PollDay
+from prober.polls.days import days_of
 
 WAIT_SECONDS = 10
 """How long a locked SQLite file is waited for."""
@@ -211,11 +214,13 @@ class History:
             if (number := connection.scalar(there)) is not None:
                 return int(number)
             number = int(connection.execute(insert(tables.looks).values(values)).inserted_primary_key[0])  # type: ignore[index]
+            late = tables.days.c.target == target, tables.days.c.day == look.began[:10]
+            connection.execute(delete(tables.days).where(*late))
             if one.facts is not None:
                 self._keep_facts(connection, target, look.plan, number, one.facts)
             self._keep_changes(connection, target, look, number, one.delta)
             for state in one.states:
-                row = {"target": target, "key": state.key, "line": state.line()}
+                row = {"target": target, "key": state.key, "course": state.course, "line": state.line()}
                 self._upsert(connection, tables.states, row, ("target", "key"))
             for part in _parts(one.settled):
                 gone = delete(tables.states).where(tables.states.c.target == target, tables.states.c.key.in_(part))
@@ -233,7 +238,7 @@ class History:
         with self._writing() as connection:
             id_ = self._target(connection, target)
             for state in states:
-                row = {"target": id_, "key": state.key, "line": state.line()}
+                row = {"target": id_, "key": state.key, "course": state.course, "line": state.line()}
                 self._upsert(connection, tables.states, row, ("target", "key"))
             self._keep_news(connection, id_, incidents, ())
 
@@ -386,6 +391,24 @@ class History:
             rows = connection.execute(select(table.c.key, table.c.line).where(table.c.target == id_)) if id_ else ()
             return {row.key: KeyState.model_validate_json(row.line) for row in rows}
 
+    def suspects(self) -> dict[str, list[KeyState]]:
+        """The keys that wait for a second look, by target."""
+        table, names = tables.states, tables.targets
+        query = select(names.c.name, table.c.line).join(names, names.c.id == table.c.target)
+        found: dict[str, list[KeyState]] = {}
+        with self._reading() as connection:
+            for row in connection.execute(query.where(table.c.course == "suspect").order_by(names.c.name, table.c.key)):
+                found.setdefault(row.name, []).append(KeyState.model_validate_json(row.line))
+        return found
+
+    def last_slots(self) -> dict[str, str]:
+        """Of each kind of look the slot of its latest look, at whatever target."""
+        table = tables.looks
+        latest = select(func.max(table.c.number)).where(table.c.part == 0).group_by(table.c.plan)
+        with self._reading() as connection:
+            rows = connection.execute(select(table.c.plan, table.c.slot).where(table.c.number.in_(latest)))
+            return {row.plan: row.slot for row in rows}
+
     def incidents(
         self, *, target: str | None = None, open_only: bool = False, since: str | None = None
     ) -> list[Incident]:
@@ -493,6 +516,55 @@ class History:
                     outcome=outcome,
                     reason=reason.strip() or None,
                 )
+
+    def poll_days(self, target: str, *, since: str, before: str, base: str | None = None) -> tuple[PollDay, ...]:
+        """The polls of a target by UTC days, of looks that began from `since` on and before `before`.
+
+        Days that are over are rolled up once and kept.
+        """
+        today = before[:10]
+        rolled = self._rolled(target, since[:10], today)
+        known = {day for day, *_ in rolled}
+        found: dict[str, list[tuple[str, Poll]]] = {}
+        for look in self._looks(target, tables.looks.c.began >= since[:10], tables.looks.c.began < before):
+            if look.polls is not None and (look.began[:10] not in known or look.began[:10] == today):
+                found.setdefault(look.began[:10], []).append((look.evidence, unpacked(look)))
+        lines = [line for day, line in rolled if day != today]
+        for day, polls in found.items():
+            made = days_of(polls)
+            lines += made
+            if day != today:
+                self._roll_up(target, made)
+        return tuple(
+            sorted(
+                (one for one in lines if base is None or one.subject == base),
+                key=lambda one: (one.day, one.subject, one.environment),
+            )
+        )
+
+    def _rolled(self, target: str, since: str, before: str) -> list[tuple[str, PollDay]]:
+        table = tables.days
+        with self._reading() as connection:
+            id_ = self._known(connection, target)
+            rows = connection.execute(
+                select(table.c.day, table.c.line).where(
+                    table.c.target == id_, table.c.day >= since, table.c.day < before
+                )
+            )
+            return [(row.day, PollDay.model_validate_json(row.line)) for row in rows]
+
+    def _roll_up(self, target: str, lines: Sequence[PollDay]) -> None:
+        with self._writing() as connection:
+            id_ = self._target(connection, target)
+            for one in lines:
+                row = {
+                    "target": id_,
+                    "day": one.day,
+                    "base": one.subject,
+                    "environment": one.environment,
+                    "line": one.line(),
+                }
+                self._upsert(connection, tables.days, row, ("target", "day", "base", "environment"))
 
     # Inside
 

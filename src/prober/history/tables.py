@@ -104,7 +104,9 @@ states = Table(
     metadata,
     Column("target", Integer, primary_key=True, autoincrement=False),
     Column("key", Text, primary_key=True),
+    Column("course", Text, nullable=False),
     Column("line", Text, nullable=False),
+    Index("states_by_course", "course"),
     sqlite_with_rowid=False,
 )
 incidents = Table(
@@ -145,6 +147,17 @@ rounds = Table(
     Column("looks", Integer, nullable=False),
     Column("failed", Integer, nullable=False),
 )
+days = Table(
+    "days",
+    metadata,
+    Column("target", Integer, primary_key=True, autoincrement=False),
+    Column("day", Text, primary_key=True),
+    Column("base", Text, primary_key=True),
+    Column("environment", Text, primary_key=True),
+    Column("line", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Polls of whole UTC days, rolled up; a look that is recorded late takes its day away again."""
 bundles = Table(
     "bundles",
     metadata,

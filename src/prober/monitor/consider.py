@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from prober.diff import compare, judgement_of
 from prober.history.store import Recorded
 from prober.monitor.course import SIGHT, Turned, advance
-from prober.monitor.news import closed_message, opened_message
+from prober.monitor.news import closed_message, opened_message, own_words
 from prober.nouns.bundle import Waiver
 from prober.nouns.facts import Change, Delta, Fact, Facts, Judgement, Side
 from prober.nouns.finding import Reason
-from prober.nouns.incident import Incident, KeyState, Message, Reading
+from prober.nouns.incident import Incident, IncidentKind, KeyState, Message, Reading
 from prober.nouns.look import Look
 from prober.nouns.model import MaturityModel
 from prober.nouns.monitor import AlertRules
@@ -80,9 +80,12 @@ def consider(look: Look, facts: Facts | None, before: Before, policy: Policy) ->
         _turn(reading, changed, before, look, policy)
         for reading, changed in _readings(look, kept, delta, before, policy.rules)
     ]
-    turned = [one for one in turned if one is not None]
-    incidents, messages = _incidents(look, turned, delta, before, policy)
-    states = {one.state.key: one.state for one in turned if one is not None}
+    if kept is not None and any(one.event == "suspected" for one in turned):
+        # What follows from something that a second look may take back is compared when it is settled.
+        kept = kept.model_copy(update=_without(kept, *FOLLOW))
+        delta = delta.model_copy(update={"changes": _not_following(delta.changes)}) if delta is not None else None
+    incidents, messages = _incidents(look, turned, before, policy)
+    states = {one.state.key: one.state for one in turned}
     named = {key: incident.id for incident in incidents.values() for key in incident.keys if incident.closed is None}
     keep = {key: one.model_copy(update={"incident": named.get(key, one.incident)}) for key, one in states.items()}
     settled = tuple(sorted(key for key, one in keep.items() if one.course == "steady" and not one.turns))
@@ -95,19 +98,8 @@ def consider(look: Look, facts: Facts | None, before: Before, policy: Policy) ->
         incidents=tuple(incidents.values()),
         messages=tuple((one, policy.send(one)) for one in messages),
     )
-    suspects = [one.state.key for one in turned if one is not None and one.event == "suspected"]
+    suspects = [one.state.key for one in turned if one.event == "suspected"]
     return Considered(recorded, tuple(key for key in suspects if key != SIGHT))
-
-
-def sight_of(facts: Facts | None) -> str | None:
-    """`clear`, the reason for which the CapabilityStatement stayed unseen, or None where nobody looked."""
-    found = next(
-        (one for one in (facts.facts if facts else ()) if one.key == "finding/capability_statement_served"), None
-    )
-    if found is None:
-        return None
-    outcome, _, reason = found.value.partition(":")
-    return reason.strip() if outcome == "unknown" else "clear"
 
 
 def life_of(began: str, not_before: str, not_after: str, days: int) -> str:
@@ -239,14 +231,7 @@ def _life_read(kept: Facts, began: str, rules: AlertRules) -> str | None:
     return life_of(began, first, last, rules.certificate_days) if first and last else None
 
 
-@dataclass(frozen=True)
-class _Turn(Turned):
-    """A key that was read in this look, with the change that it is, where it is one."""
-
-    change: Change | None = None
-
-
-def _turn(reading: Reading, change: Change | None, before: Before, look: Look, policy: Policy) -> _Turn | None:
+def _turn(reading: Reading, change: Change | None, before: Before, look: Look, policy: Policy) -> Turned:
     state = before.states.get(reading.key)
     if state is None and change is not None:
         state = KeyState(key=reading.key, baseline=change.before.value, value=change.before.value)
@@ -255,21 +240,24 @@ def _turn(reading: Reading, change: Change | None, before: Before, look: Look, p
         good = {AVAILABILITY: "up", SIGHT: "clear", CERTIFICATE: "enough"}[reading.key]
         state = KeyState(key=reading.key, baseline=good, value=good)
     turned = advance(state, reading, look.began, policy.rules, worse)
-    return _Turn(turned.state, turned.event, turned.before, change)
+    if turned.event in ("suspected", "opened", "flapping") and (change := change or state.change) is not None:
+        # The look that confirms sees nothing new, so what the first one saw is remembered.
+        return Turned(turned.state.model_copy(update={"change": change}), turned.event, turned.before)
+    return Turned(turned.state, turned.event, turned.before)
 
 
 def _incidents(
-    look: Look, turned: Sequence[_Turn | None], delta: Delta | None, before: Before, policy: Policy
+    look: Look, turned: Sequence[Turned], before: Before, policy: Policy
 ) -> tuple[dict[str, Incident], list[Message]]:
     """The incidents that this look opened, altered or closed, and what is told of them."""
     open_now = {one.id: one for one in before.incidents}
     touched: dict[str, Incident] = {}
     told: list[Message] = []
     courses = {key: one.course for key, one in before.states.items()}
-    courses |= {one.state.key: one.state.course for one in turned if one is not None}
+    courses |= {one.state.key: one.state.course for one in turned}
     fresh: list[str] = []
     for one in turned:
-        if one is None or one.event not in ("opened", "flapping"):
+        if one.event not in ("opened", "flapping"):
             continue
         there = next((i for i in open_now.values() if one.state.key in i.keys), None)
         if there is not None:
@@ -277,7 +265,7 @@ def _incidents(
             if one.event == "flapping" and there.kind != "flapping":
                 touched[there.id] = open_now[there.id] = there.model_copy(update={"kind": "flapping"})
             continue
-        incident = _joined(look, one, open_now, delta, policy)
+        incident = _joined(look, one, open_now, policy)
         if incident.id not in open_now:
             fresh.append(incident.id)
         touched[incident.id] = open_now[incident.id] = incident
@@ -291,7 +279,7 @@ def _incidents(
             awake = incident.model_copy(update={"waived_by": None})
             touched[id_] = open_now[id_] = awake
             told.append(opened_message(awake, look, waiver_over=True))
-    accepted = {one.state.key for one in turned if one is not None and one.event == "accepted"}
+    accepted = {one.state.key for one in turned if one.event == "accepted"}
     for id_, incident in list(open_now.items()):
         if any(courses.get(key) in ("open", "clearing", "flapping") for key in incident.keys):
             continue
@@ -302,24 +290,18 @@ def _incidents(
     return touched, told
 
 
-def _joined(look: Look, one: _Turn, open_now: Mapping[str, Incident], delta: Delta | None, policy: Policy) -> Incident:
+def _joined(look: Look, one: Turned, open_now: Mapping[str, Incident], policy: Policy) -> Incident:
     """The incident that this key belongs to: what went wrong in one look is one incident."""
     key, began = one.state.key, one.state.since or look.began
-    change = one.change or _as_change(look, one)
+    change = one.state.change or _as_change(look, one)
     kind = _kind(one)
     private = change.private
     fellow = next((i for i in open_now.values() if i.began == began and i.kind == kind and i.private == private), None)
     keys = tuple(sorted({*(fellow.keys if fellow else ()), key}))
     changes = (*(fellow.changes if fellow else ()), change)
     waiver = _waiver(keys, changes, policy.waivers, look.began[:10])
-    moves = tuple(
-        each
-        for each in (delta.changes if delta is not None else ())
-        if _area(each.key) in FOLLOW and each.judgement == "regression" and each not in changes
-    )
-    id_ = (
-        fellow.id if fellow else hashlib.sha256(f"{look.target}\n{began}\n{kind}\n{private}".encode()).hexdigest()[:16]
-    )
+    named = f"{look.target}\n{began}\n{kind}\n{private}"
+    id_ = fellow.id if fellow else hashlib.sha256(named.encode()).hexdigest()[:16]
     ordered = tuple(sorted(changes, key=_rank))
     return Incident(
         id=id_,
@@ -331,21 +313,19 @@ def _joined(look: Look, one: _Turn, open_now: Mapping[str, Incident], delta: Del
         began=began,
         opened=fellow.opened if fellow else look.began,
         waived_by=waiver,
-        changes=(*ordered, *moves) if fellow is None else ordered,
+        changes=ordered,
     )
 
 
-def _kind(one: _Turn) -> "str":
+def _kind(one: Turned) -> IncidentKind:
     if one.event == "flapping":
         return "flapping"
-    own = {AVAILABILITY: "outage", SIGHT: "blind", CERTIFICATE: "certificate"}
+    own: dict[str, IncidentKind] = {AVAILABILITY: "outage", SIGHT: "blind", CERTIFICATE: "certificate"}
     return own.get(one.state.key, "gate" if _area(one.state.key) == "gate" else "change")
 
 
-def _as_change(look: Look, one: _Turn) -> Change:
+def _as_change(look: Look, one: Turned) -> Change:
     """A reading of the monitor's own as a change, or one whose look saw nothing new."""
-    from prober.monitor.news import own_words
-
     state = one.state
     return Change(
         key=state.key,
@@ -357,7 +337,7 @@ def _as_change(look: Look, one: _Turn) -> Change:
     )
 
 
-def _title(target: str, kind: str, changes: Sequence[Change], one: _Turn) -> str:
+def _title(target: str, kind: str, changes: Sequence[Change], one: Turned) -> str:
     what = changes[0].what.rstrip(".")
     if kind == "flapping":
         return f"{target} goes back and forth: {what}"
@@ -389,10 +369,14 @@ def _waiver(keys: Iterable[str], changes: Iterable[Change], waivers: Sequence[Wa
     return owners[0] if owners else None
 
 
-def _without(facts: Facts, area: str) -> dict[str, tuple[object, ...]]:
+def _not_following(changes: Sequence[Change]) -> tuple[Change, ...]:
+    return tuple(one for one in changes if _area(one.key) not in FOLLOW)
+
+
+def _without(facts: Facts, *areas: str) -> dict[str, tuple[object, ...]]:
     return {
-        "seen": tuple(one for one in facts.seen if one != area),
-        "facts": tuple(one for one in facts.facts if _area(one.key) != area),
+        "seen": tuple(one for one in facts.seen if one not in areas),
+        "facts": tuple(one for one in facts.facts if _area(one.key) not in areas),
     }
 
 

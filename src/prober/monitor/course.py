@@ -112,7 +112,7 @@ def _area(key: str) -> str:
 
 def _at_rest(state: KeyState, counted: dict[str, Any], baseline: str | None) -> KeyState:
     """Steady, with what is so now as the baseline."""
-    rest = {"course": "steady", "baseline": baseline, "since": None, "bad": 0, "good": 0}
+    rest = {"course": "steady", "baseline": baseline, "since": None, "bad": 0, "good": 0, "change": None}
     return state.model_copy(update=counted | rest)
 
 
