@@ -461,7 +461,7 @@ class History:
         self, target: str, base: str, plans: Sequence[str], probes: Iterable[str], since: str, before: str
     ) -> list[HistoryLine]:
         """A line for each of these probes and each look of these kinds since an instant, in the order of time."""
-        wanted = {f"finding/{probe}" for probe in probes}
+        wanted = {f"{area}/{probe}" for probe in probes for area in ("finding", "undecided")}
         found: list[HistoryLine] = []
         with self._reading() as connection:
             id_ = self._known(connection, target)
@@ -498,14 +498,22 @@ class History:
             .where(spans.c.target == target, spans.c.plan == plan_id, spans.c.key.in_(list(by_id)))
         ).all()
         asked = {look.number: None if look.probes is None else set(json.loads(look.probes)) for look in looks}
+        undecided = {
+            (look.number, by_id[row.key].partition("/")[2]): row.word
+            for row in rows
+            if _area(by_id[row.key]) == "undecided"
+            for look in looks
+            if _holds(row, look.number)
+        }
         for row in rows:
-            probe = by_id[row.key].partition("/")[2]
-            outcome, _, reason = row.word.partition(":")
-            for look in looks:
-                if look.number < row.since or (row.until is not None and look.number >= row.until):
+            area, _, probe = by_id[row.key].partition("/")
+            for look in looks if area == "finding" else ():
+                if not _holds(row, look.number):
                     continue
                 if (only := asked[look.number]) is not None and probe not in only:
                     continue
+                reason = undecided.pop((look.number, probe), None)
+                outcome = row.word if reason is None else "unknown"
                 yield HistoryLine(
                     run=look.run,
                     subject=base,
@@ -514,7 +522,7 @@ class History:
                     digest=look.evidence,
                     probe=probe,
                     outcome=outcome,
-                    reason=reason.strip() or None,
+                    reason=reason,
                 )
 
     def poll_days(self, target: str, *, since: str, before: str, base: str | None = None) -> tuple[PollDay, ...]:
@@ -829,6 +837,10 @@ def _facts(row: Row[Any], seen: tuple[str, ...], facts: Sequence[Fact]) -> Facts
         seen=seen,
         facts=tuple(sorted(facts, key=lambda one: one.key)),
     )
+
+
+def _holds(span: Row[Any], number: int) -> bool:
+    return bool(span.since <= number and (span.until is None or number < span.until))
 
 
 def _area(key: str) -> str:
