@@ -513,7 +513,7 @@ class History:
                 if (only := asked[look.number]) is not None and probe not in only:
                     continue
                 reason = undecided.pop((look.number, probe), None)
-                outcome = row.word if reason is None else "unknown"
+                outcome: Any = row.word if reason is None else "unknown"
                 yield HistoryLine(
                     run=look.run,
                     subject=base,
@@ -839,7 +839,7 @@ def _facts(row: Row[Any], seen: tuple[str, ...], facts: Sequence[Fact]) -> Facts
     )
 
 
-def _holds(span: Row[Any], number: int) -> bool:
+def _holds(span: Any, number: int) -> bool:
     return bool(span.since <= number and (span.until is None or number < span.until))
 
 

@@ -50,6 +50,8 @@ looks = Table(
     Column("polls", Text),
     Column("probes", Text),
     Column("seen", Text, nullable=False),
+    Column("certificate", Text),
+    Column("certificate_ends", Text),
     Column("label", Text),
     Column("model", Text),
     Column("folder", Text),

@@ -6,7 +6,6 @@ Nothing here asks a server, a clock or a database, so the same looks give the sa
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
 from prober.diff import compare, judgement_of
 from prober.history.store import Recorded
@@ -23,7 +22,7 @@ from prober.nouns.monitor import AlertRules
 AVAILABILITY, CERTIFICATE = "availability", "certificate_life"
 UNDECIDED = "undecided"
 """The area of findings that a look could not decide: what they were before stands on meanwhile."""
-FOLLOW = ("level", "label", "points")
+FOLLOW = ("criterion", "label", "rule_book")
 """Areas that follow from others: they are told with what caused them and open no incident of their own."""
 TRANSIENT: tuple[Reason, ...] = (
     "unreachable",
@@ -77,8 +76,7 @@ def consider(look: Look, facts: Facts | None, before: Before, policy: Policy) ->
     kept = _kept(facts, look, before) if facts is not None else None
     delta = _delta(kept, before, policy) if kept is not None else None
     turned = [
-        _turn(reading, changed, before, look, policy)
-        for reading, changed in _readings(look, kept, delta, before, policy.rules)
+        _turn(reading, changed, before, look, policy) for reading, changed in _readings(look, kept, delta, before)
     ]
     if kept is not None and any(one.event == "suspected" for one in turned):
         # What follows from something that a second look may take back is compared when it is settled.
@@ -100,14 +98,6 @@ def consider(look: Look, facts: Facts | None, before: Before, policy: Policy) ->
     )
     suspects = [one.state.key for one in turned if one.event == "suspected"]
     return Considered(recorded, tuple(key for key in suspects if key != SIGHT))
-
-
-def life_of(began: str, not_before: str, not_after: str, days: int) -> str:
-    """Whether a certificate lasts long enough: `short` below a third of its life, at most `days` days (decision 41)."""
-    now, first, last = (datetime.fromisoformat(one) for one in (began, not_before, not_after))
-    if now >= last:
-        return "expired"
-    return "short" if last - now < min(timedelta(days=days), (last - first) / 3) else "enough"
 
 
 def worse(key: str, before: str | None, after: str | None) -> Judgement:
@@ -191,7 +181,7 @@ def _different(old: Mapping[str, str], new: Mapping[str, str], seen: Sequence[st
 
 
 def _readings(
-    look: Look, kept: Facts | None, delta: Delta | None, before: Before, rules: AlertRules
+    look: Look, kept: Facts | None, delta: Delta | None, before: Before
 ) -> list[tuple[Reading, Change | None]]:
     """What this look read: its own keys, what changed, and what has a course already."""
     found: dict[str, tuple[Reading, Change | None]] = {}
@@ -202,9 +192,8 @@ def _readings(
     sight = _sight_read(kept)
     if sight is not None and look.part == 0 and look.up != "down":
         found[SIGHT] = (Reading(key=SIGHT, value=sight), None)
-    life = _life_read(kept, look.began, rules)
-    if life is not None:
-        found[CERTIFICATE] = (Reading(key=CERTIFICATE, value=life), None)
+    if look.certificate is not None:
+        found[CERTIFICATE] = (Reading(key=CERTIFICATE, value=look.certificate), None)
     for change in delta.changes if delta is not None else ():
         if _area(change.key) not in FOLLOW:
             found[change.key] = (Reading(key=change.key, value=change.after.value), change)
@@ -223,12 +212,6 @@ def _sight_read(kept: Facts) -> str | None:
     if found is not None:
         return found.value
     return "clear" if any(one.key == "finding/capability_statement_served" for one in kept.facts) else None
-
-
-def _life_read(kept: Facts, began: str, rules: AlertRules) -> str | None:
-    values = {fact.key: fact.value for fact in kept.facts}
-    first, last = values.get("certificate/not_before"), values.get("certificate/not_after")
-    return life_of(began, first, last, rules.certificate_days) if first and last else None
 
 
 def _turn(reading: Reading, change: Change | None, before: Before, look: Look, policy: Policy) -> Turned:

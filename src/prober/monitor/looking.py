@@ -6,7 +6,7 @@ that was finished: nothing is asked twice, and nothing that was finished is lost
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,16 +19,20 @@ from prober.history.store import History
 from prober.mistake import BadFolder, Mistake
 from prober.monitor.settings import RUNS, Settings
 from prober.monitor.slots import Slot, bounds, planned
+from prober.nouns.evidence import Exchange
 from prober.nouns.facts import Facts
 from prober.nouns.history import HistoryLine
 from prober.nouns.look import Look
 from prober.nouns.model import MaturityModel, Rule
 from prober.nouns.monitor import LookPlan, Target
 from prober.pipeline import collect, judge_folder, prepare, score_folders
-from prober.polls import poll_of
+from prober.polls.figures import certificate_life
+from prober.polls.looking import poll_of
 
 REMEMBERED_DAYS = 120
 """How far back a score looks: gates ask for 90 days, and 30 decided nights may need more than 30."""
+_HANDSHAKES = ("modern_tls", "metadata_answer")
+"""The observations that are the base's own: a file of an export may lie at another host."""
 DECIDED_NIGHTS = 30
 CLEAN_RUNS = 3
 
@@ -143,6 +147,7 @@ def assess(task: Task, folder: RunFolder, settings: Settings, history: History) 
     facts = facts_of(run, exchanges, findings, card, digest=digest)
     poll = poll_of(run, exchanges, folder.measurements())
     maturity = card.maturity if card is not None else None
+    ends, life = _certificate(exchanges.values(), run.started, settings)
     look = Look(
         target=task.target.name,
         base=run.subject,
@@ -163,11 +168,24 @@ def assess(task: Task, folder: RunFolder, settings: Settings, history: History) 
         planned=bool(poll.windows),
         polls=packed(poll),
         probes=tuple(sorted(run.probes)) if not whole else None,
+        certificate=life,
+        certificate_ends=ends,
         label=maturity.label.shown if maturity is not None and maturity.label is not None else None,
         model=f"{maturity.model}@{maturity.version}" if maturity is not None else None,
         folder=task.place,
     )
     return Looked(look, facts)
+
+
+def _certificate(exchanges: Iterable[Exchange], now: str, settings: Settings) -> tuple[str | None, str | None]:
+    """When the certificate ends that the base showed, and how long that is; None where none was shown."""
+    for one in sorted(exchanges, key=lambda one: (one.observation not in _HANDSHAKES, one.started)):
+        shown = one.transport
+        if shown.certificate_not_before and shown.certificate_not_after:
+            days = settings.monitor.alerts.certificate_days
+            ends = instant(_moment(shown.certificate_not_after))
+            return ends, certificate_life(shown.certificate_not_before, shown.certificate_not_after, now, most=days)
+    return None, None
 
 
 def _relied_on(task: Task, settings: Settings, history: History, folder: RunFolder) -> tuple[HistoryLine, ...]:

@@ -40,6 +40,10 @@ class Look(Noun):
     polls: str | None = Field(default=None, description="The line that this look adds to a day of polls, as JSON.")
     probes: tuple[str, ...] | None = Field(default=None, description="The only probes that it ran; None: all.")
     seen: tuple[str, ...] = Field(default=(), description="The areas of facts that it could look at.")
+    certificate: str | None = Field(
+        default=None, description="How long the certificate lasts, at the thresholds of the configuration then."
+    )
+    certificate_ends: str | None = Field(default=None, description="The UTC instant at which the certificate ends.")
     label: str | None = None
     model: str | None = Field(default=None, description="Id and version of the rule book, as id@1.2.3.")
     folder: str | None = Field(default=None, description="Run folder below the state folder; None once it is gone.")
