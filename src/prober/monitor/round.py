@@ -54,6 +54,8 @@ class Done:
     recovered: int = 0
     """Looks whose evidence an earlier round had collected and not recorded."""
     next_due: datetime | None = None
+    metrics: str = ""
+    """The text of the metrics, once they were written."""
     by_plan: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
