@@ -10,6 +10,7 @@ from prober.nouns.attestation import Attestation, AttestationFile
 from prober.nouns.bundle import BundleFacts, Disclosure, Statement, WaiverFile
 from prober.nouns.finding import Finding
 from prober.nouns.history import HistoryLine
+from prober.nouns.incident import Post
 from prober.nouns.ledger import LedgerExtract, LedgerLine
 from prober.nouns.model import Model
 from prober.nouns.provider import Authorization, Provider
@@ -37,6 +38,7 @@ def schemas() -> Mapping[str, str]:
         "ledger-extract": TypeAdapter(LedgerExtract),
         "disclosure": TypeAdapter(Disclosure),
         "waivers": TypeAdapter(WaiverFile),
+        "message": TypeAdapter(Post),
     }
     return {f"{name}.schema.json": _text(name, adapter) for name, adapter in nouns.items()}
 
