@@ -7,10 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from prober import cli
+
+if TYPE_CHECKING:
+    from prober.history.store import History
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -89,3 +93,51 @@ def prober(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 def attest(desk: Path, prober: Callable[..., Ended]) -> Callable[..., Ended]:
     """Runs `prober attest` in that folder."""
     return partial(prober, "attest")
+
+
+@pytest.fixture
+def open_history(tmp_path: Path) -> Iterator[Callable[..., "History"]]:
+    """Opens a history for this test: a SQLite file, or where PROBER_TEST_POSTGRES names a cluster a database of it.
+
+    Every call opens the same one; with `fresh` it is emptied first.
+    """
+    from sqlalchemy import create_engine
+
+    from prober.history import tables
+    from prober.history.store import History, sqlite_url
+
+    url = os.environ.get("PROBER_TEST_POSTGRES")
+    opened: list[History] = []
+
+    def empty(engine_url: object) -> None:
+        engine = create_engine(str(engine_url).replace("postgresql:", "postgresql+psycopg:", 1))
+        with engine.begin() as connection:
+            for name in ("half_done", *(table.name for table in tables.metadata.sorted_tables)):
+                connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
+        engine.dispose()
+
+    if url is not None:
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+        server = create_engine(url.replace("postgresql:", "postgresql+psycopg:", 1), isolation_level="AUTOCOMMIT")
+        with server.connect() as connection:
+            there = connection.exec_driver_sql(f"SELECT 1 FROM pg_database WHERE datname = 'prober_{worker}'").scalar()
+            if not there:
+                connection.exec_driver_sql(f"CREATE DATABASE prober_{worker}")
+        server.dispose()
+        place: object = url.replace("/postgres?", f"/prober_{worker}?", 1)
+        empty(place)
+    else:
+        place = sqlite_url(tmp_path / "history.db")
+
+    def open_(*, fresh: bool = False) -> History:
+        if fresh:
+            for one in opened:
+                one.close()
+            empty(place)
+        history = History.open(place, shown="the history")  # type: ignore[arg-type]
+        opened.append(history)
+        return history
+
+    yield open_
+    for one in opened:
+        one.close()

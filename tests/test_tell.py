@@ -295,7 +295,7 @@ def test_a_recipient_that_could_not_be_told_is_found_before_anything_happens(mon
     assert "belong together" in check(BY_MAIL, MAIL.model_copy(update={"user": "u"}))
     assert "ca_file" in check(BY_MAIL, MAIL.model_copy(update={"security": "tls", "ca_file": "/nowhere.pem"}))
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    assert "pip install 'prober[alerts]'" in check(Recipient(name="chat", apprise="env:CHAT"), CHAT=CANARY)
+    assert "`pip install apprise`" in check(Recipient(name="chat", apprise="env:CHAT"), CHAT=CANARY)
 
 
 def test_a_secret_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

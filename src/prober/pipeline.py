@@ -7,7 +7,7 @@ import platform
 import re
 import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -86,6 +86,8 @@ class Options:
     attestations: tuple[Attestation, ...] = ()
     only: frozenset[str] | None = None
     """The ids of the probes to run; None: all."""
+    without: frozenset[Permit] = frozenset()
+    """Permits that this run does without, though they were granted."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ def prepare(options: Options, clock: Clock) -> Prepared:
         discovery_only=options.depth == "discovery",
     )
     decision = decide(wish, clock.utc())
+    decision = replace(decision, permits=tuple(one for one in decision.permits if one not in options.without))
     resolve = read_resolve(options.resolve)
     if options.ca_file is not None:
         _check_ca(options.ca_file)

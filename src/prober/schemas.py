@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from prober.nouns.attestation import Attestation, AttestationFile
 from prober.nouns.bundle import BundleFacts, Disclosure, Statement, WaiverFile
+from prober.nouns.facts import Delta, Facts
 from prober.nouns.finding import Finding
 from prober.nouns.history import HistoryLine
 from prober.nouns.incident import Post
@@ -39,6 +40,8 @@ def schemas() -> Mapping[str, str]:
         "disclosure": TypeAdapter(Disclosure),
         "waivers": TypeAdapter(WaiverFile),
         "message": TypeAdapter(Post),
+        "facts": TypeAdapter(Facts),
+        "diff": TypeAdapter(Delta),
     }
     return {f"{name}.schema.json": _text(name, adapter) for name, adapter in nouns.items()}
 

@@ -14,7 +14,7 @@ from prober.export.exposition import Samples
 from prober.export.prometheus import METRICS as OF_A_RUN
 from prober.export.text import between, first_moment, moment, seconds
 from prober.nouns.finding import Outcome
-from prober.nouns.incident import Incident
+from prober.nouns.incident import Incident, IncidentKind
 from prober.render.disclaimer import DISCLAIMER
 
 _EPOCH = "1970-01-01T00:00:00Z"
@@ -72,7 +72,7 @@ METRICS: Mapping[str, Metric] = {
 }
 """Every metric of the monitor; each is a gauge."""
 
-KINDS: tuple[str, ...] = get_args(Incident.model_fields["kind"].annotation)
+KINDS: tuple[str, ...] = get_args(IncidentKind)
 OUTCOMES: tuple[str, ...] = get_args(Outcome)
 
 

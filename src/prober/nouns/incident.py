@@ -7,6 +7,7 @@ from pydantic import Field
 from prober.nouns.base import Noun
 from prober.nouns.facts import Change, Judgement
 
+IncidentKind = Literal["change", "outage", "certificate", "blind", "flapping", "gate"]
 KeyCourse = Literal["steady", "suspect", "open", "clearing", "flapping"]
 
 
@@ -33,6 +34,7 @@ class KeyState(Noun):
     turns: tuple[str, ...] = Field(default=(), description="Instants of the last turns between good and bad.")
     incident: str | None = None
     since: str | None = Field(default=None, description="The instant of the first bad look of this course.")
+    change: Change | None = Field(default=None, description="What the first bad look saw, until the course is over.")
 
 
 class Incident(Noun):
@@ -43,7 +45,7 @@ class Incident(Noun):
     target: str
     title: str
     keys: tuple[str, ...]
-    kind: Literal["change", "outage", "certificate", "blind", "flapping", "gate"]
+    kind: IncidentKind
     judgement: Judgement = "regression"
     private: bool = False
     began: str = Field(description="The instant at which it was first seen.")

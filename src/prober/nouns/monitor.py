@@ -90,7 +90,7 @@ class AlertRules(Noun):
     )
     confirm_looks: int = Field(default=2, ge=1, le=10, description="Bad looks in a row that open an incident.")
     clear_looks: int = Field(default=2, ge=1, le=10, description="Good looks in a row that close it.")
-    flap_turns: int = Field(default=4, ge=2, le=50, description="Turns between good and bad that are flapping ...")
+    flap_turns: int = Field(default=6, ge=2, le=50, description="Turns between good and bad that are flapping ...")
     flap_days: int = Field(default=7, ge=1, le=90, description="... within so many days.")
     calm_looks: int = Field(default=5, ge=1, le=100, description="Looks in a row without a turn that end it.")
     accept_days: int = Field(

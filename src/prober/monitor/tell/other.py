@@ -21,7 +21,7 @@ def check_apprise(recipient: Recipient, secrets: Secrets) -> str:
     if importlib.util.find_spec("apprise") is None:
         raise Mistake(
             f"{recipient.name}: this recipient needs Apprise, which is not installed; "
-            "install it with `pip install 'prober[alerts]'`."
+            "it comes with the extra prober[alerts], or by `pip install apprise`."
         )
     return value_of(recipient.apprise or "", secrets)
 

@@ -1,0 +1,367 @@
+"""What a look means after those before it: its changes, the courses of its keys, incidents, and what is told. Pure.
+
+Nothing here asks a server, a clock or a database, so the same looks give the same incidents wherever they are replayed.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from prober.diff import compare, judgement_of
+from prober.history.store import Recorded
+from prober.monitor.course import SIGHT, Turned, advance
+from prober.monitor.news import closed_message, opened_message, own_words
+from prober.nouns.bundle import Waiver
+from prober.nouns.facts import Change, Delta, Fact, Facts, Judgement, Side
+from prober.nouns.finding import Reason
+from prober.nouns.incident import Incident, IncidentKind, KeyState, Message, Reading
+from prober.nouns.look import Look
+from prober.nouns.model import MaturityModel
+from prober.nouns.monitor import AlertRules
+
+AVAILABILITY, CERTIFICATE = "availability", "certificate_life"
+UNDECIDED = "undecided"
+"""The area of findings that a look could not decide: what they were before stands on meanwhile."""
+FOLLOW = ("criterion", "label", "rule_book")
+"""Areas that follow from others: they are told with what caused them and open no incident of their own."""
+TRANSIENT: tuple[Reason, ...] = (
+    "unreachable",
+    "timed_out",
+    "server_error",
+    "rate_limited",
+    "unavailable",
+    "job_unfinished",
+    "budget",
+    "deadline",
+)
+"""Reasons that say more about the moment than about the server: what follows from such a look is not compared."""
+_LIVES = ("enough", "short", "expired")
+Send = Callable[[Message], tuple[tuple[str, str], ...]]
+"""Whom a message goes to, each with the instant from which on it may be sent."""
+
+
+@dataclass(frozen=True)
+class Before:
+    """What the history knows of a target before a look."""
+
+    standing: tuple[Facts, ...] = ()
+    states: Mapping[str, KeyState] = field(default_factory=dict)
+    incidents: tuple[Incident, ...] = ()
+    """The open ones."""
+    earlier: Callable[[Iterable[str]], Sequence[Facts]] = lambda _: ()
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How this monitor decides what is told."""
+
+    rules: AlertRules
+    send: Send
+    waivers: tuple[Waiver, ...] = ()
+    model: MaturityModel | None = None
+
+
+@dataclass(frozen=True)
+class Considered:
+    """What to keep of a look, and the keys that a second look should settle."""
+
+    recorded: Recorded
+    suspects: tuple[str, ...] = ()
+
+
+def consider(look: Look, facts: Facts | None, before: Before, policy: Policy) -> Considered:
+    """Everything that follows from one look. Of a look in a planned maintenance only what is good counts."""
+    if facts is not None and look.planned:
+        facts = None
+    kept = _kept(facts, look, before) if facts is not None else None
+    delta = _delta(kept, before, policy) if kept is not None else None
+    turned = [
+        _turn(reading, changed, before, look, policy) for reading, changed in _readings(look, kept, delta, before)
+    ]
+    if kept is not None and any(one.event == "suspected" for one in turned):
+        # What follows from something that a second look may take back is compared when it is settled.
+        kept = kept.model_copy(update=_without(kept, *FOLLOW))
+        delta = delta.model_copy(update={"changes": _not_following(delta.changes)}) if delta is not None else None
+    incidents, messages = _incidents(look, turned, before, policy)
+    states = {one.state.key: one.state for one in turned}
+    named = {key: incident.id for incident in incidents.values() for key in incident.keys if incident.closed is None}
+    keep = {key: one.model_copy(update={"incident": named.get(key, one.incident)}) for key, one in states.items()}
+    settled = tuple(sorted(key for key, one in keep.items() if one.course == "steady" and not one.turns))
+    recorded = Recorded(
+        look=look.model_copy(update={"seen": kept.seen if kept is not None else ()}),
+        facts=kept,
+        delta=delta,
+        states=tuple(one for key, one in sorted(keep.items()) if key not in settled),
+        settled=settled,
+        incidents=tuple(incidents.values()),
+        messages=tuple((one, policy.send(one)) for one in messages),
+    )
+    suspects = [one.state.key for one in turned if one.event == "suspected"]
+    return Considered(recorded, tuple(key for key in suspects if key != SIGHT))
+
+
+def worse(key: str, before: str | None, after: str | None) -> Judgement:
+    """Whether one reading is worse than another: by the rules of the diff, and those of the monitor's own keys."""
+    if before == after:
+        return "neutral"
+    if key == AVAILABILITY:
+        return "regression" if after == "down" else "improvement"
+    if key == SIGHT:
+        if before is not None and before != "clear" and after != "clear":
+            return "neutral"
+        return "improvement" if after == "clear" else "regression"
+    if key == CERTIFICATE:
+        if after not in _LIVES or before not in _LIVES:
+            return "neutral"
+        return "regression" if _LIVES.index(after) > _LIVES.index(before) else "improvement"
+    return judgement_of(key, before, after)
+
+
+def _kept(facts: Facts, look: Look, before: Before) -> Facts:
+    """The facts as they are kept: what a look could not decide, or did not ask, stands on as it was."""
+    held = {fact.key: fact for one in before.standing for fact in one.facts}
+    seen = set(facts.seen) | ({UNDECIDED} if "finding" in facts.seen else set())
+    kept: dict[str, Fact] = {}
+    transient = False
+    for fact in facts.facts:
+        area, _, name = fact.key.partition("/")
+        outcome, _, reason = fact.value.partition(":")
+        if area != "finding" or outcome != "unknown":
+            kept[fact.key] = fact
+            continue
+        transient = transient or reason.strip() in TRANSIENT
+        kept[f"{UNDECIDED}/{name}"] = fact.model_copy(update={"key": f"{UNDECIDED}/{name}", "value": reason.strip()})
+        if fact.key in held:
+            kept[fact.key] = held[fact.key]
+    if look.probes is not None:
+        for key, fact in held.items():
+            area, _, name = key.partition("/")
+            if area in ("finding", UNDECIDED) and name not in look.probes:
+                kept[key] = fact
+    if transient or look.probes is not None:
+        seen -= set(FOLLOW)
+    if look.probes is not None:
+        seen.discard("gate")
+    return facts.model_copy(
+        update={
+            "seen": tuple(sorted(seen)),
+            "facts": tuple(kept[key] for key in sorted(kept) if _area(key) in seen),
+        }
+    )
+
+
+def _delta(kept: Facts, before: Before, policy: Policy) -> Delta | None:
+    """The changes against what stood before: each area against the look that last saw it."""
+    shown = kept.model_copy(update=_without(kept, UNDECIDED))
+    changes: list[Change] = []
+    changed = [
+        fact_key
+        for one in before.standing
+        for fact_key in _different({f.key: f.value for f in one.facts}, {f.key: f.value for f in shown.facts}, one.seen)
+    ]
+    earlier = before.earlier(changed) if changed else ()
+    for one in before.standing:
+        old = one.model_copy(update=_without(one, UNDECIDED))
+        seen = tuple(area for area in shown.seen if area in old.seen)
+        here = {"seen": seen, "facts": tuple(fact for fact in shown.facts if _area(fact.key) in seen)}
+        changes += compare(old, shown.model_copy(update=here), earlier=earlier, model=policy.model).changes
+    if not before.standing:
+        return None
+    return Delta(
+        subject=kept.subject,
+        before=before.standing[-1].run,
+        after=kept.run,
+        changes=tuple(sorted(changes, key=lambda one: one.key)),
+    )
+
+
+def _different(old: Mapping[str, str], new: Mapping[str, str], seen: Sequence[str]) -> list[str]:
+    keys = {*old, *(key for key in new if _area(key) in seen)}
+    return sorted(key for key in keys if old.get(key) != new.get(key))
+
+
+def _readings(
+    look: Look, kept: Facts | None, delta: Delta | None, before: Before
+) -> list[tuple[Reading, Change | None]]:
+    """What this look read: its own keys, what changed, and what has a course already."""
+    found: dict[str, tuple[Reading, Change | None]] = {}
+    if look.up != "undecided" and not (look.planned and look.up == "down"):
+        found[AVAILABILITY] = (Reading(key=AVAILABILITY, value=look.up), None)
+    if kept is None:
+        return list(found.values())
+    sight = _sight_read(kept)
+    if sight is not None and look.part == 0 and look.up != "down":
+        found[SIGHT] = (Reading(key=SIGHT, value=sight), None)
+    if look.certificate is not None:
+        found[CERTIFICATE] = (Reading(key=CERTIFICATE, value=look.certificate), None)
+    for change in delta.changes if delta is not None else ():
+        if _area(change.key) not in FOLLOW:
+            found[change.key] = (Reading(key=change.key, value=change.after.value), change)
+    now = {fact.key: fact.value for fact in kept.facts}
+    undecided = {key.partition("/")[2] for key in now if _area(key) == UNDECIDED}
+    for key in before.states:
+        area, _, name = key.partition("/")
+        asked = look.probes is None or area != "finding" or name in look.probes
+        if key not in found and area in kept.seen and asked and not (area == "finding" and name in undecided):
+            found[key] = (Reading(key=key, value=now.get(key)), None)
+    return [found[key] for key in sorted(found)]
+
+
+def _sight_read(kept: Facts) -> str | None:
+    found = next((one for one in kept.facts if one.key == f"{UNDECIDED}/capability_statement_served"), None)
+    if found is not None:
+        return found.value
+    return "clear" if any(one.key == "finding/capability_statement_served" for one in kept.facts) else None
+
+
+def _turn(reading: Reading, change: Change | None, before: Before, look: Look, policy: Policy) -> Turned:
+    state = before.states.get(reading.key)
+    if state is None and change is not None:
+        state = KeyState(key=reading.key, baseline=change.before.value, value=change.before.value)
+    elif state is None:
+        # The monitor's own keys begin as they should be, so that a target that is down from the first night is told.
+        good = {AVAILABILITY: "up", SIGHT: "clear", CERTIFICATE: "enough"}[reading.key]
+        state = KeyState(key=reading.key, baseline=good, value=good)
+    turned = advance(state, reading, look.began, policy.rules, worse)
+    if turned.event in ("suspected", "opened", "flapping") and (change := change or state.change) is not None:
+        # The look that confirms sees nothing new, so what the first one saw is remembered.
+        return Turned(turned.state.model_copy(update={"change": change}), turned.event, turned.before)
+    return Turned(turned.state, turned.event, turned.before)
+
+
+def _incidents(
+    look: Look, turned: Sequence[Turned], before: Before, policy: Policy
+) -> tuple[dict[str, Incident], list[Message]]:
+    """The incidents that this look opened, altered or closed, and what is told of them."""
+    open_now = {one.id: one for one in before.incidents}
+    touched: dict[str, Incident] = {}
+    told: list[Message] = []
+    courses = {key: one.course for key, one in before.states.items()}
+    courses |= {one.state.key: one.state.course for one in turned}
+    fresh: list[str] = []
+    for one in turned:
+        if one.event not in ("opened", "flapping"):
+            continue
+        there = next((i for i in open_now.values() if one.state.key in i.keys), None)
+        if there is not None:
+            # A flapping key goes on in the incident that it has.
+            if one.event == "flapping" and there.kind != "flapping":
+                touched[there.id] = open_now[there.id] = there.model_copy(update={"kind": "flapping"})
+            continue
+        incident = _joined(look, one, open_now, policy)
+        if incident.id not in open_now:
+            fresh.append(incident.id)
+        touched[incident.id] = open_now[incident.id] = incident
+    for id_ in fresh:
+        told += [opened_message(open_now[id_], look)] if open_now[id_].waived_by is None else []
+    today = look.began[:10]
+    for id_, incident in list(open_now.items()):
+        if id_ in fresh:
+            continue
+        if incident.waived_by is not None and _waiver(incident.keys, incident.changes, policy.waivers, today) is None:
+            awake = incident.model_copy(update={"waived_by": None})
+            touched[id_] = open_now[id_] = awake
+            told.append(opened_message(awake, look, waiver_over=True))
+    accepted = {one.state.key for one in turned if one.event == "accepted"}
+    for id_, incident in list(open_now.items()):
+        if any(courses.get(key) in ("open", "clearing", "flapping") for key in incident.keys):
+            continue
+        because = "accepted" if accepted & set(incident.keys) else "recovered"
+        closed = incident.model_copy(update={"closed": look.began, "closed_because": because})
+        touched[id_] = closed
+        told += [closed_message(closed, look)] if closed.waived_by is None else []
+    return touched, told
+
+
+def _joined(look: Look, one: Turned, open_now: Mapping[str, Incident], policy: Policy) -> Incident:
+    """The incident that this key belongs to: what went wrong in one look is one incident."""
+    key, began = one.state.key, one.state.since or look.began
+    change = one.state.change or _as_change(look, one)
+    kind = _kind(one)
+    private = change.private
+    fellow = next((i for i in open_now.values() if i.began == began and i.kind == kind and i.private == private), None)
+    keys = tuple(sorted({*(fellow.keys if fellow else ()), key}))
+    changes = (*(fellow.changes if fellow else ()), change)
+    waiver = _waiver(keys, changes, policy.waivers, look.began[:10])
+    named = f"{look.target}\n{began}\n{kind}\n{private}"
+    id_ = fellow.id if fellow else hashlib.sha256(named.encode()).hexdigest()[:16]
+    ordered = tuple(sorted(changes, key=_rank))
+    return Incident(
+        id=id_,
+        target=look.target,
+        title=_title(look.target, kind, ordered, one),
+        keys=keys,
+        kind=kind,
+        private=private,
+        began=began,
+        opened=fellow.opened if fellow else look.began,
+        waived_by=waiver,
+        changes=ordered,
+    )
+
+
+def _kind(one: Turned) -> IncidentKind:
+    if one.event == "flapping":
+        return "flapping"
+    own: dict[str, IncidentKind] = {AVAILABILITY: "outage", SIGHT: "blind", CERTIFICATE: "certificate"}
+    return own.get(one.state.key, "gate" if _area(one.state.key) == "gate" else "change")
+
+
+def _as_change(look: Look, one: Turned) -> Change:
+    """A reading of the monitor's own as a change, or one whose look saw nothing new."""
+    state = one.state
+    return Change(
+        key=state.key,
+        kind="altered",
+        judgement="regression",
+        what=own_words(state.key, one.before, state.value),
+        before=Side(run=look.run, started=state.since or look.began, value=one.before),
+        after=Side(run=look.run, started=look.began, value=state.value),
+    )
+
+
+def _title(target: str, kind: str, changes: Sequence[Change], one: Turned) -> str:
+    what = changes[0].what.rstrip(".")
+    if kind == "flapping":
+        return f"{target} goes back and forth: {what}"
+    more = len(changes) - 1
+    return f"{target}: {what}" + (f", and {more} more" if more > 0 else "")
+
+
+def _rank(change: Change) -> tuple[int, str]:
+    """What is told first: what a person would call the cause."""
+    order = (AVAILABILITY, SIGHT, CERTIFICATE, "gate", "finding/capability_statement_served")
+    area = _area(change.key)
+    if change.key in order:
+        return order.index(change.key), change.key
+    if area == "gate":
+        return 3, change.key
+    return (7 if area == "finding" else 8 if area in FOLLOW else 6), change.key
+
+
+def _waiver(keys: Iterable[str], changes: Iterable[Change], waivers: Sequence[Waiver], today: str) -> str | None:
+    """Who lives with all of these keys until when; None where one of them is not waived."""
+    criteria = {change.key: set(change.criteria) for change in changes}
+    owners: list[str] = []
+    for key in keys:
+        named = {key, key.partition("/")[2], *criteria.get(key, ())}
+        found = next((one for one in waivers if one.about in named and one.expires >= today), None)
+        if found is None:
+            return None
+        owners.append(f"{found.owner}, until {found.expires}")
+    return owners[0] if owners else None
+
+
+def _not_following(changes: Sequence[Change]) -> tuple[Change, ...]:
+    return tuple(one for one in changes if _area(one.key) not in FOLLOW)
+
+
+def _without(facts: Facts, *areas: str) -> dict[str, tuple[object, ...]]:
+    return {
+        "seen": tuple(one for one in facts.seen if one not in areas),
+        "facts": tuple(one for one in facts.facts if _area(one.key) not in areas),
+    }
+
+
+def _area(key: str) -> str:
+    return key.partition("/")[0]

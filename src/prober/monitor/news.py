@@ -1,0 +1,117 @@
+"""The words of what is told: one message for an incident that opens or closes, one digest for a night."""
+
+from collections.abc import Mapping, Sequence
+
+from prober.nouns.facts import Change
+from prober.nouns.incident import Incident, Message
+from prober.nouns.look import Look
+
+MOST_LINES = 20
+"""Lines of one target in a message; the rest is counted."""
+_LIVES = {
+    "short": "The certificate is near its end",
+    "expired": "The certificate has expired",
+    "enough": "The certificate lasts long enough",
+}
+
+
+def own_words(key: str, before: str | None, after: str | None) -> str:
+    """One sentence about a reading of the monitor's own keys."""
+    if key == "availability":
+        return "The server does not answer as it should." if after == "down" else "The server answers again."
+    if key == "certificate_life":
+        return f"{_LIVES.get(after or '', 'The certificate is another one')}."
+    if key == "sight":
+        if after == "clear":
+            return "Prober can look again."
+        return f"Prober could see nothing of the server for some nights ({(after or 'no answer').replace('_', ' ')})."
+    return f"{key} was {before or 'not there'} and is {after or 'not there'} now."
+
+
+def opened_message(incident: Incident, look: Look, *, waiver_over: bool = False) -> Message:
+    """What is told when an incident opens. A waiver that ran out makes it heard, too."""
+    lines = [_line(change) for change in incident.changes[:MOST_LINES]]
+    rest = len(incident.changes) - MOST_LINES
+    lines += [f"{rest} more changes are in the history."] if rest > 0 else []
+    lines.append(f"First seen {_minute(incident.began)}, seen again {_minute(incident.opened)}.")
+    lines += ["The waiver that kept this silent has run out."] if waiver_over else []
+    lines.append(_proof(look))
+    return Message(
+        id=f"{incident.id}.{'waiver' if waiver_over else 'opened'}",
+        kind="gate" if incident.private else "opened",
+        target=incident.target,
+        private=incident.private,
+        time=look.began,
+        title=incident.title,
+        lines=tuple(lines),
+        incidents=(incident,),
+    )
+
+
+def closed_message(incident: Incident, look: Look) -> Message:
+    """What is told when an incident closes."""
+    if incident.closed_because == "accepted":
+        line = "It has lasted so long that it counts as how things are now; it is told no more."
+    else:
+        line = f"It was first seen {_minute(incident.began)} and is over since {_minute(incident.closed or '')}."
+    return Message(
+        id=f"{incident.id}.closed",
+        kind="gate" if incident.private else "closed",
+        target=incident.target,
+        private=incident.private,
+        time=look.began,
+        title=f"Over: {incident.title}",
+        lines=(line, _proof(look)),
+        incidents=(incident,),
+    )
+
+
+def digest(slot: str, time: str, changes: Mapping[str, Sequence[Change]], open_count: int) -> Message | None:
+    """What changed in a night without being an incident; None where there is nothing to tell."""
+    lines: list[str] = []
+    for target, listed in sorted(changes.items()):
+        public = [one for one in listed if not one.private]
+        lines += [f"{target}: {_line(one)}" for one in public[:MOST_LINES]]
+        rest = len(public) - MOST_LINES
+        lines += [f"{target}: {rest} more changes are in the history."] if rest > 0 else []
+    if not lines:
+        return None
+    count = sum(1 for listed in changes.values() if any(not one.private for one in listed))
+    targets = "one target" if count == 1 else f"{count} targets"
+    still = {0: "No incident is open.", 1: "One incident is open."}.get(open_count, f"{open_count} incidents are open.")
+    return Message(
+        id=f"digest.{slot}",
+        kind="digest",
+        time=time,
+        title=f"Changes of {slot} at {targets}",
+        lines=(*lines, still),
+    )
+
+
+def absence(began: str, ended: str, count: int, time: str) -> Message:
+    """That the monitor itself did not run for a while: no server is to blame for what is missing."""
+    looks = "One look is" if count == 1 else f"{count} looks are"
+    return Message(
+        id=f"absence.{began}",
+        kind="monitor",
+        time=time,
+        title="The monitor itself did not run for a while",
+        lines=(
+            f"Between {_minute(began)} and {_minute(ended)} prober did not look. {looks} missing, and they count "
+            "neither for nor against anybody.",
+        ),
+    )
+
+
+def _line(change: Change) -> str:
+    criteria = f" ({', '.join(change.criteria[:4])})" if change.criteria else ""
+    back = " It was so before." if change.returned is not None else ""
+    return f"{change.what}{criteria}{back}"
+
+
+def _proof(look: Look) -> str:
+    return f"The evidence is the run {look.run}" + (f" in {look.folder}." if look.folder else ".")
+
+
+def _minute(instant: str) -> str:
+    return f"{instant[:10]} {instant[11:16]} UTC"

@@ -1,0 +1,379 @@
+"""A round: every look that is due is made once, recorded with all that follows from it, and told.
+
+Whatever ends a round, the next one goes on where it was: slots that are recorded are done, run folders that are whole
+are recorded without asking again, and messages wait in the history until they are sent.
+"""
+
+import asyncio
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from prober.clock import Clock, instant
+from prober.history.store import History, HistoryLost, Recorded
+from prober.mistake import BadFolder, Mistake
+from prober.monitor import news
+from prober.monitor.consider import AVAILABILITY, FOLLOW, Before, Policy, consider
+from prober.monitor.looking import Looked, Task, ask, assess, finished
+from prober.monitor.settings import RUNS, Settings, host_of
+from prober.monitor.slots import Slot, due_from, missed, slot_at
+from prober.nouns.facts import Change
+from prober.nouns.incident import Message
+from prober.nouns.look import Look
+from prober.nouns.monitor import LookPlan, Target
+
+Say = Callable[[str], None]
+SECOND_LOOK_HOURS = 6
+"""A suspicion that is older is settled by the next look of its kind instead."""
+FOLDERS_BACK = 4
+"""How many of the latest slots are searched for run folders that a kill kept out of the history."""
+_PROBES_OF = {
+    AVAILABILITY: ("capability_statement_served",),
+    "smart": ("smart_configuration_served",),
+    "jwks": ("jwks_published",),
+    "tls": ("tls_modern",),
+    "certificate": ("certificate_valid",),
+    "latency": ("answers_promptly",),
+    "gate": (),
+}
+"""The probes that look again at facts of an area; of any other area it is the CapabilityStatement's."""
+
+
+@dataclass
+class Done:
+    """What a round did."""
+
+    looks: int = 0
+    failed: int = 0
+    bugs: int = 0
+    unfinished: bool = False
+    opened: int = 0
+    closed: int = 0
+    recovered: int = 0
+    """Looks whose evidence an earlier round had collected and not recorded."""
+    next_due: datetime | None = None
+    by_plan: dict[tuple[str, str], int] = field(default_factory=dict)
+
+
+class Round:
+    """One pass over everything that is due."""
+
+    def __init__(
+        self, settings: Settings, history: History, clock: Clock, say: Say, stopping: asyncio.Event | None = None
+    ) -> None:
+        self._settings = settings
+        self._history = history
+        self._clock = clock
+        self._say = say
+        self._stopping = stopping or asyncio.Event()
+        self._writing = asyncio.Lock()
+        self.done = Done()
+
+    async def run(self, *, wait_for_second: bool) -> Done:
+        """Make every due look. With `wait_for_second` the second looks are waited for; else a later round makes them.
+
+        Raises HistoryLost where the history cannot be written any more: what was collected is recorded later.
+        """
+        began = instant(self._clock.utc())
+        for target in self._settings.monitor.targets:
+            self._history.know(target.name, target.base, target.was, target.moved_from)
+        self._tell_absence(began)
+        self._history.round_began(began)
+        await self._pick_up()
+        while not self._stopping.is_set():
+            now = self._clock.utc()
+            tasks = [*self._due(now), *self._second_looks(now)]
+            if tasks:
+                await self._make(tasks)
+                continue
+            later = self._second_looks(now, due=False)
+            if not wait_for_second or not later:
+                break
+            await self._rest((min(self._second_due(one) for one in later) - now).total_seconds())
+        self._tell_digests()
+        self.done.unfinished = self.done.unfinished or self._stopping.is_set()
+        self.done.next_due = self.next_due(self._clock.utc())
+        self._history.round_ended(began, instant(self._clock.utc()), self.done.looks, self.done.failed)
+        return self.done
+
+    def next_due(self, now: datetime) -> datetime | None:
+        """When there is something to do again, as far as is known now."""
+        monitor = self._settings.monitor
+        due: list[datetime] = [self._second_due(one) for one in self._second_looks(now, due=False)]
+        for target in monitor.targets:
+            for name, plan in self._settings.plans_of(target).items():
+                slot = slot_at(plan, self._settings.zone, now)
+                here = due_from(slot, target.name, name, monitor.jitter_minutes)
+                upcoming = slot_at(plan, self._settings.zone, slot.ends)
+                due.append(here if here > now else due_from(upcoming, target.name, name, monitor.jitter_minutes))
+        return min(due, default=None)
+
+    # What is due
+
+    def _due(self, now: datetime) -> list[Task]:
+        monitor, tasks = self._settings.monitor, []
+        for name, plan in monitor.looks.items():
+            slot = slot_at(plan, self._settings.zone, now)
+            done = self._history.slots_done(name, slot.name)
+            for target in monitor.targets:
+                if target.name in done or name not in self._settings.plans_of(target):
+                    continue
+                if (target.name, f"{name}/{slot.name}") in self.done.by_plan:
+                    # It failed in this round already.
+                    continue
+                if due_from(slot, target.name, name, monitor.jitter_minutes) <= now:
+                    tasks.append(Task(target, name, plan, slot))
+        return tasks
+
+    def _second_looks(self, now: datetime, *, due: bool = True) -> list[Task]:
+        """Looks again at what a look found worse, once for each slot: those that are due, or those that will be."""
+        targets = {one.name: one for one in self._settings.monitor.targets}
+        tasks = []
+        for name, states in self._history.suspects().items():
+            target = targets.get(name)
+            if target is None:
+                continue
+            for plan_name, plan in self._settings.plans_of(target).items():
+                if isinstance(plan.every, int) and plan.every <= self._wait.total_seconds() // 60 * 3:
+                    # The next look of such a plan is soon enough.
+                    continue
+                last = next(iter(reversed(self._history.looks(name, plan=plan_name, most=2))), None)
+                if last is None or last.part != 0 or not self._is_recent(last, now):
+                    continue
+                keys = [one.key for one in states if one.since == last.began and one.key != "sight"]
+                task = self._second(target, plan_name, plan, last, keys)
+                if task is None or (name, f"{plan_name}/{task.slot.name}.2") in self.done.by_plan:
+                    continue
+                if (self._second_due(task) <= now) == due:
+                    tasks.append(task)
+        return tasks
+
+    def _second(self, target: Target, name: str, plan: LookPlan, last: Look, keys: Sequence[str]) -> Task | None:
+        if not keys:
+            return None
+        probes = frozenset(probe for key in keys for probe in _probes_of(key)) & set(self._settings.probes)
+        began = datetime.fromisoformat(last.began)
+        slot = Slot(last.slot, datetime.fromisoformat(last.ended), began)
+        return Task(target, name, plan, slot, part=1, only=probes or frozenset({"capability_statement_served"}))
+
+    @property
+    def _wait(self) -> timedelta:
+        return timedelta(minutes=self._settings.monitor.alerts.second_look_minutes)
+
+    def _second_due(self, task: Task) -> datetime:
+        """The slot of a second look begins when the first one ended."""
+        return task.slot.begins + self._wait
+
+    def _is_recent(self, last: Look, now: datetime) -> bool:
+        return timedelta() <= now - datetime.fromisoformat(last.ended) < timedelta(hours=SECOND_LOOK_HOURS)
+
+    # Making looks
+
+    async def _make(self, tasks: Sequence[Task]) -> None:
+        """Make looks side by side, but never two at the same host."""
+        by_host: dict[str, list[Task]] = {}
+        for task in tasks:
+            by_host.setdefault(host_of(task.target.base), []).append(task)
+        places = asyncio.Semaphore(self._settings.monitor.at_once)
+
+        async def at_one_host(listed: Sequence[Task]) -> None:
+            for task in listed:
+                async with places:
+                    if not self._stopping.is_set():
+                        await self._one(task)
+
+        # The hosts with most to ask are begun first, so that they do not end last.
+        order = sorted(by_host.values(), key=lambda listed: (-len(listed), listed[0].target.name))
+        results = await asyncio.gather(*(at_one_host(listed) for listed in order), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _one(self, task: Task) -> None:
+        mark = f"{task.name}/{task.slot.name}" + (f".{task.part + 1}" if task.part else "")
+        self.done.by_plan[task.target.name, mark] = 1
+        there = finished(self._settings.state / task.place) is not None
+        try:
+            folder = await ask(task, self._settings, self._clock, self._stopping)
+            if folder is None:
+                self.done.unfinished = True
+                return
+            looked = await asyncio.to_thread(assess, task, folder, self._settings, self._history)
+        except HistoryLost:
+            raise
+        except Mistake as mistake:
+            self._failed(task, str(mistake))
+            return
+        except BadFolder as bad:
+            self._failed(task, str(bad))
+            return
+        await self._record(looked)
+        self.done.recovered += there
+
+    def _failed(self, task: Task, why: str) -> None:
+        """A look that could not be made is prober's own trouble, never the target's."""
+        self.done.failed += 1
+        self._say(f"{task.target.name}: the {task.name} look of {task.slot.name} could not be made. {why}")
+        now = self._clock.utc()
+        message = Message(
+            id=f"failed.{task.target.name}.{task.name}.{instant(now)[:10]}",
+            kind="monitor",
+            target=task.target.name,
+            time=instant(now),
+            title=f"{task.target.name} could not be looked at",
+            lines=(why, "This says nothing about the server."),
+        )
+        self._history.tell([(message, self._settings.recipients(message, now))])
+
+    async def _record(self, looked: Looked) -> None:
+        async with self._writing:
+            look = looked.look
+            now = self._clock.utc()
+            before = Before(
+                standing=self._history.standing(look.target, look.plan),
+                states=self._history.states(look.target),
+                incidents=tuple(self._history.incidents(target=look.target, open_only=True)),
+                earlier=lambda keys: self._history.earlier(look.target, look.plan, keys),
+            )
+            policy = Policy(
+                rules=self._settings.monitor.alerts,
+                send=lambda message: self._settings.recipients(message, now),
+                waivers=self._settings.waivers.get(look.target, ()),
+                model=self._settings.model,
+            )
+            considered = consider(look, looked.facts, before, policy)
+            self._history.record(considered.recorded)
+            self.done.looks += 1
+            fresh = [one for one in considered.recorded.incidents if one.closed is None and one.opened == look.began]
+            self.done.opened += len(fresh)
+            self.done.closed += sum(one.closed is not None for one in considered.recorded.incidents)
+
+    async def _pick_up(self) -> None:
+        """Record what an earlier round had collected when it was killed."""
+        for target in self._settings.monitor.targets:
+            for name, plan in self._settings.plans_of(target).items():
+                place = self._settings.state / RUNS / target.name / name
+                if not place.is_dir():
+                    continue
+                latest = sorted((one.name for one in place.iterdir() if ".cut-" not in one.name), reverse=True)
+                for folder in reversed(latest[:FOLDERS_BACK]):
+                    slot_name, _, second = folder.partition(".")
+                    part = 1 if second else 0
+                    if self._history.look_of(target.name, name, slot_name, part) is not None:
+                        continue
+                    found = finished(place / folder)
+                    if found is None:
+                        continue
+                    task = self._task_of(target, name, plan, slot_name, part, found.path)
+                    looked = await asyncio.to_thread(assess, task, found, self._settings, self._history)
+                    newest = next(iter(reversed(self._history.looks(target.name, plan=name, most=1))), None)
+                    if newest is not None and newest.began > looked.look.began:
+                        # Too late to be compared with anything; that it was made is kept.
+                        async with self._writing:
+                            self._history.record(Recorded(looked.look))
+                    else:
+                        await self._record(looked)
+                    self.done.recovered += 1
+
+    def _task_of(self, target: Target, name: str, plan: LookPlan, slot: str, part: int, path: Path) -> Task:
+        from prober.archive import RunFolder
+
+        run = RunFolder.open(path).run()
+        began = datetime.fromisoformat(run.started)
+        only = frozenset(run.probes) if part else None
+        return Task(target, name, plan, Slot(slot, began, began), part, only)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, or end the waiting when the monitor is to stop."""
+        sleeping = asyncio.ensure_future(self._clock.sleep(max(0.0, seconds)))
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait({sleeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for one in (sleeping, stopping):
+            one.cancel()
+        await asyncio.gather(sleeping, stopping, return_exceptions=True)
+
+    # Telling
+
+    def _tell_absence(self, now: str) -> None:
+        """Say it once where the monitor itself did not run, with how many looks are missing."""
+        last = self._history.last_round()
+        if last is None:
+            return
+        moment = datetime.fromisoformat(now)
+        slots = self._history.last_slots()
+        count = 0
+        for name, plan in self._settings.monitor.looks.items():
+            if name in slots:
+                gone = missed(plan, self._settings.zone, slots[name], slot_at(plan, self._settings.zone, moment))
+                count += gone * sum(name in self._settings.plans_of(one) for one in self._settings.monitor.targets)
+        if count:
+            message = news.absence(last[1] or last[0], now, count, now)
+            self._history.tell([(message, self._settings.recipients(message, moment))])
+
+    def _tell_digests(self) -> None:
+        """One message for each night that brought changes which are no incidents; the same night is told once."""
+        now = self._clock.utc()
+        for name, plan in self._settings.monitor.looks.items():
+            if isinstance(plan.every, int):
+                continue
+            slot = slot_at(plan, self._settings.zone, now)
+            if not self._history.slots_done(name, slot.name):
+                continue
+            changes: dict[str, list[Change]] = {}
+            involved = self._in_incidents()
+            for _, target, change in self._history.changes(plan=name, slot=slot.name):
+                follows = change.key.partition("/")[0] in FOLLOW
+                if (change.judgement != "regression" or follows) and change.key not in involved.get(target, ()):
+                    changes.setdefault(target, []).append(change)
+            count = len(self._history.incidents(open_only=True))
+            message = news.digest(f"{name}-{slot.name}", instant(now), changes, count)
+            if message is not None:
+                self._history.tell([(message, self._settings.recipients(message, now))])
+
+    def _in_incidents(self) -> Mapping[str, set[str]]:
+        """The keys of each target that are told as incidents, open ones and those that closed lately."""
+        since = instant(self._clock.utc() - timedelta(days=self._settings.monitor.alerts.accept_days + 1))
+        found: dict[str, set[str]] = {}
+        for one in [*self._history.incidents(open_only=True), *self._history.incidents(since=since)]:
+            found.setdefault(one.target, set()).update(one.keys)
+        return found
+
+
+def _probes_of(key: str) -> Iterable[str]:
+    area, _, name = key.partition("/")
+    if area == "finding":
+        return (name,)
+    return _PROBES_OF.get(area, ("capability_statement_served",))
+
+
+def clear_away(settings: Settings, history: History, clock: Clock) -> int:
+    """Remove run folders past their time, those on either side of a change aside. How many were removed.
+
+    What the history holds of them stays. A folder that cannot be removed stays for the next time.
+    """
+    keep = settings.monitor.retention
+    now = clock.utc()
+    removed = 0
+    for target in settings.monitor.targets:
+        kept = _beside_changes(history, target.name) if keep.keep_changes else frozenset()
+        gone: list[int] = []
+        for name, plan in settings.plans_of(target).items():
+            days = keep.polls if isinstance(plan.every, int) else keep.nights
+            before = instant(now - timedelta(days=days))
+            for look in history.looks(target.name, plan=name):
+                if look.folder is None or look.began >= before or look.number in kept:
+                    continue
+                shutil.rmtree(settings.state / look.folder, ignore_errors=True)
+                if not (settings.state / look.folder).exists():
+                    gone.append(look.number)
+        history.folder_gone(gone)
+        removed += len(gone)
+    return removed
+
+
+def _beside_changes(history: History, target: str) -> frozenset[int]:
+    """The looks on either side of each change."""
+    runs = {side.run for _, _, change in history.changes(target=target) for side in (change.before, change.after)}
+    return frozenset(look.number for look in history.looks(target) if look.run in runs)

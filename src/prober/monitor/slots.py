@@ -1,0 +1,114 @@
+"""When a look is due. A slot is one due time of one kind of look; what is done is done once for each slot.
+
+Nights and weeks follow the local calendar, so a slot is named by its date and exists once, also on the days on which
+clocks are put forward or back. More frequent looks follow UTC, whose hours never repeat.
+"""
+
+import hashlib
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from prober.nouns.monitor import WEEKDAYS, LookPlan, Maintenance
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One due time: its name, the UTC instant from which on it is due, and the one at which the next one is."""
+
+    name: str
+    begins: datetime
+    ends: datetime
+
+
+def slot_at(plan: LookPlan, zone: ZoneInfo, now: datetime) -> Slot:
+    """The latest slot that has begun."""
+    if isinstance(plan.every, int):
+        step = timedelta(minutes=plan.every)
+        begins = _EPOCH + (now - _EPOCH) // step * step
+        return Slot(begins.strftime("%Y-%m-%dT%H-%MZ"), begins, begins + step)
+    today = now.astimezone(zone).date()
+    # A day to either side: the local date may be another one than that of the slot's own instant.
+    days = [today + timedelta(days=number) for number in range(-9, 10)]
+    if plan.every == "week":
+        days = [day for day in days if day.weekday() == WEEKDAYS.index(plan.on)]
+    at = time.fromisoformat(plan.at)
+    begun = [(day, local_instant(day, at, zone)) for day in days]
+    place = max(number for number, (_, begins) in enumerate(begun) if begins <= now)
+    day, begins = begun[place]
+    return Slot(day.isoformat(), begins, begun[place + 1][1])
+
+
+def local_instant(day: date, at: time, zone: ZoneInfo) -> datetime:
+    """The UTC instant of a local time of day: the first of two; where clocks skip it, the instant of the skip."""
+    moment = datetime.combine(day, at, tzinfo=zone).astimezone(UTC)
+    back = moment.astimezone(zone)
+    if (back.date(), back.time()) == (day, at):
+        return moment
+    # The time does not exist on that day; the skip lies between the instants that it has with either offset.
+    skipped = datetime.combine(day, at, tzinfo=zone)
+    before = (skipped - timedelta(hours=3)).utcoffset() or timedelta()
+    after = (skipped + timedelta(hours=3)).utcoffset() or timedelta()
+    plain = datetime.combine(day, at, tzinfo=UTC)
+    first = plain - max(before, after)
+    minutes = int((abs(after - before)).total_seconds()) // 60
+    moments = [first + timedelta(minutes=number) for number in range(minutes + 1)]
+    return moments[bisect_left(moments, True, key=lambda one: one.astimezone(zone).utcoffset() == after)]
+
+
+def due_from(slot: Slot, target: str, plan: str, jitter_minutes: int) -> datetime:
+    """The instant at which a target's look of this slot is due: spread by its name, the same on every night."""
+    most = min(jitter_minutes * 60, int((slot.ends - slot.begins).total_seconds()) // 2)
+    if most <= 0:
+        return slot.begins
+    drawn = int.from_bytes(hashlib.sha256(f"{plan}/{target}".encode()).digest()[:8])
+    return slot.begins + timedelta(seconds=drawn % most)
+
+
+def missed(plan: LookPlan, zone: ZoneInfo, last: str, now: Slot) -> int:
+    """How many whole slots lie between the one called `last` and this one: looks that nobody made."""
+    if isinstance(plan.every, int):
+        began = datetime.strptime(last, "%Y-%m-%dT%H-%MZ").replace(tzinfo=UTC)
+        return max(0, (now.begins - began) // timedelta(minutes=plan.every) - 1)
+    days = (date.fromisoformat(now.name) - date.fromisoformat(last)).days
+    return max(0, days // (7 if plan.every == "week" else 1) - 1)
+
+
+def planned(windows: Sequence[Maintenance], target: str, zone: ZoneInfo, now: datetime) -> Maintenance | None:
+    """The maintenance window in which this instant lies; the announced one where several do."""
+    found = [one for one in windows if (not one.targets or target in one.targets) and bounds(one, zone, now)]
+    return next((one for one in found if one.announced), found[0] if found else None)
+
+
+def bounds(window: Maintenance, zone: ZoneInfo, now: datetime) -> tuple[datetime, datetime] | None:
+    """From when to when the window lasts in which this instant lies; None where it lies in none."""
+    if window.begins is not None and window.ends is not None:
+        pair = datetime.fromisoformat(window.begins), datetime.fromisoformat(window.ends)
+        return pair if pair[0] <= now < pair[1] else None
+    if window.on is None or window.at is None or window.minutes is None:
+        return None
+    today = now.astimezone(zone).date()
+    for day in (today - timedelta(days=1), today):
+        if day.weekday() == WEEKDAYS.index(window.on):
+            begins = local_instant(day, time.fromisoformat(window.at), zone)
+            if begins <= now < begins + timedelta(minutes=window.minutes):
+                return begins, begins + timedelta(minutes=window.minutes)
+    return None
+
+
+def quiet_until(quiet: tuple[str, str] | None, zone: ZoneInfo, now: datetime) -> datetime | None:
+    """When the quiet hours end in which this instant lies; None outside of them."""
+    if quiet is None:
+        return None
+    begins, ends = (time.fromisoformat(one) for one in quiet)
+    today = now.astimezone(zone).date()
+    for day in (today - timedelta(days=1), today):
+        start = local_instant(day, begins, zone)
+        last = local_instant(day if ends > begins else day + timedelta(days=1), ends, zone)
+        if start <= now < last:
+            return last
+    return None
