@@ -11,6 +11,7 @@ from prober.nouns.bundle import BundleFacts, Disclosure, Statement, WaiverFile
 from prober.nouns.facts import Delta, Facts
 from prober.nouns.finding import Finding
 from prober.nouns.history import HistoryLine
+from prober.nouns.incident import Post
 from prober.nouns.ledger import LedgerExtract, LedgerLine
 from prober.nouns.model import Model
 from prober.nouns.provider import Authorization, Provider
@@ -38,6 +39,7 @@ def schemas() -> Mapping[str, str]:
         "ledger-extract": TypeAdapter(LedgerExtract),
         "disclosure": TypeAdapter(Disclosure),
         "waivers": TypeAdapter(WaiverFile),
+        "message": TypeAdapter(Post),
         "facts": TypeAdapter(Facts),
         "diff": TypeAdapter(Delta),
     }

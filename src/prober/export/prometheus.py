@@ -5,10 +5,10 @@ What is unknown has no sample. A 0 always says that something was looked for and
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from prober.export.bundle import everything, subjects
-from prober.export.text import between, clean, first_moment, seconds
+from prober.export.exposition import Labels, Samples
+from prober.export.text import between, first_moment, seconds
 from prober.nouns.model import Model
 from prober.nouns.scorecard import Interval
 from prober.render.disclaimer import DISCLAIMER
@@ -36,45 +36,19 @@ METRICS: Mapping[str, str] = {
 """Every metric with its help text; each is a gauge."""
 
 _EPOCH = "1970-01-01T00:00:00Z"
-Labels = Sequence[tuple[str, str]]
-
-
-@dataclass
-class _Samples:
-    """The samples of each metric."""
-
-    by_metric: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: {name: [] for name in METRICS})
-
-    def add(self, metric: str, labels: Labels, value: int | str) -> None:
-        inside = ",".join(f'{name}="{_escaped(text)}"' for name, text in labels)
-        self.by_metric[metric].append((f"{{{inside}}}" if inside else "", str(value)))
-
-    def interval(self, metric: str, labels: Labels, points: Interval | None, *, known: bool) -> None:
-        """Two samples. The lower end is left out where it is 0 only because nothing is known."""
-        if points is None:
-            return
-        if known:
-            self.add(f"{metric}_at_least", labels, points.low)
-        self.add(f"{metric}_at_most", labels, points.high)
 
 
 def exported(report: Report, models: Sequence[Model]) -> dict[str, bytes]:
     """`prober.prom`, for the textfile collector of the node exporter or for a web server."""
-    samples = _Samples()
+    samples = Samples(METRICS)
     samples.add("prober_as_of_timestamp_seconds", (), _timestamp(report.card.as_of))
     _runs(report, samples)
     _findings(report, models, samples)
     _scores(report, samples)
-    lines = [f"# {DISCLAIMER}"]
-    for metric, help_ in METRICS.items():
-        told = samples.by_metric[metric]
-        if told:
-            lines += [f"# HELP {metric} {help_}", f"# TYPE {metric} gauge"]
-            lines += [f"{metric}{labels} {value}" for labels, value in sorted(told)]
-    return {"prober.prom": ("\n".join(lines) + "\n").encode("utf-8", "replace")}
+    return {"prober.prom": samples.text((DISCLAIMER,)).encode("utf-8", "replace")}
 
 
-def _runs(report: Report, samples: _Samples) -> None:
+def _runs(report: Report, samples: Samples) -> None:
     for one in subjects(report):
         run = one.run
         labels = (("run", run.id), ("subject", run.subject))
@@ -87,7 +61,7 @@ def _runs(report: Report, samples: _Samples) -> None:
             samples.add("prober_run_requests", labels, run.done.requests)
 
 
-def _findings(report: Report, models: Sequence[Model], samples: _Samples) -> None:
+def _findings(report: Report, models: Sequence[Model], samples: Samples) -> None:
     fates: Counter[tuple[str, str]] = Counter()
     for one in everything(report, models):
         finding, verdict = one.finding, one.finding.verdict
@@ -101,22 +75,31 @@ def _findings(report: Report, models: Sequence[Model], samples: _Samples) -> Non
         samples.add("prober_findings", (("run", run_id), ("fate", fate)), count)
 
 
-def _scores(report: Report, samples: _Samples) -> None:
+def _scores(report: Report, samples: Samples) -> None:
     score = report.card.maturity
     if score is None:
         return
     book = (("rule_book", score.model), ("version", score.version))
     for one in score.criteria:
         labels = (*book, ("criterion", one.id))
-        samples.interval("prober_criterion_level", labels, one.level, known=one.state != "?")
+        _interval(samples, "prober_criterion_level", labels, one.level, known=one.state != "?")
     for block in score.blocks:
         labels = (*book, ("block", block.id))
-        samples.interval("prober_block_points", labels, block.points, known=_sure(block.points))
-    samples.interval("prober_points", book, score.points, known=_sure(score.points))
+        _interval(samples, "prober_block_points", labels, block.points, known=_sure(block.points))
+    _interval(samples, "prober_points", book, score.points, known=_sure(score.points))
     for kind, percent in score.coverage.items():
         samples.add("prober_coverage_ratio", (*book, ("kind", kind)), f"{percent // 100}.{percent % 100:02d}")
     for state, count in _counted(gate.state for gate in score.gates):
         samples.add("prober_gates", (*book, ("state", state)), count)
+
+
+def _interval(samples: Samples, metric: str, labels: Labels, points: Interval | None, *, known: bool) -> None:
+    """Two samples. The lower end is left out where it is 0 only because nothing is known."""
+    if points is None:
+        return
+    if known:
+        samples.add(f"{metric}_at_least", labels, points.low)
+    samples.add(f"{metric}_at_most", labels, points.high)
 
 
 def _sure(points: Interval | None) -> bool:
@@ -129,8 +112,3 @@ def _counted(names: Iterable[str]) -> list[tuple[str, int]]:
 
 def _timestamp(*texts: str) -> str:
     return seconds(between(_EPOCH, first_moment(*texts)) or 0)
-
-
-def _escaped(text: str) -> str:
-    """A label value: backslash, quotation mark and line feed are escaped, other controls became visible before."""
-    return clean(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -68,3 +68,9 @@ class Message(Noun):
     title: str
     lines: tuple[str, ...]
     incidents: tuple[Incident, ...] = ()
+
+
+class Post(Message):
+    """A message as a webhook gets it: with its words, which also chat systems show that read nothing but `text`."""
+
+    text: str = Field(description="Subject and body in plain sentences, with the disclaimer where it is needed.")

@@ -115,6 +115,11 @@ class Recipient(Noun):
     webhook: str | None = Field(default=None, description="An https URL, or env:NAME.")
     mail: str | None = None
     apprise: str | None = Field(default=None, description="An Apprise URL, as env:NAME.")
+    secret: str | None = Field(
+        default=None,
+        pattern="^env:[A-Za-z_][A-Za-z0-9_]*$",
+        description="Signs what a webhook is sent (HMAC-SHA256), so that it can tell who sent it.",
+    )
     kinds: tuple[Literal["opened", "closed", "digest", "gate", "monitor"], ...] = ("opened", "closed", "digest")
     targets: tuple[Name, ...] = Field(default=(), description="Empty: all.")
     private: bool = Field(default=False, description="May be told of gates of safety: the authorization's contact.")
@@ -123,6 +128,8 @@ class Recipient(Noun):
     def _one_way(self) -> "Recipient":
         if sum(one is not None for one in (self.webhook, self.mail, self.apprise)) != 1:
             raise ValueError(f"{self.name}: a recipient has exactly one of webhook, mail, apprise.")
+        if self.secret is not None and self.webhook is None:
+            raise ValueError(f"{self.name}: `secret` signs what a webhook is sent; this recipient is none.")
         return self
 
 
