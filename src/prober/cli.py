@@ -28,6 +28,7 @@ app = typer.Typer(
 app.add_typer(cli_attest.app)
 app.add_typer(cli_model.app)
 app.add_typer(cli_bundle.app)
+app.add_typer(cli_monitor.app)
 app.add_typer(cli_history.app)
 
 INTERRUPTED = 130

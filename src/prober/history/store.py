@@ -601,14 +601,14 @@ class History:
             latest = select(func.max(table.c.number)).where(table.c.part == 0).group_by(table.c.target, table.c.plan)
             rows = connection.execute(_looks_numbered(table.c.number.in_(latest)).order_by(table.c.number)).all()
             counted = connection.execute(
-                select(table.c.target, table.c.plan, table.c.up, func.count().label("count"))
+                select(table.c.target, table.c.plan, table.c.up, func.count().label("many"))
                 .where(table.c.began >= since, table.c.planned == 0, table.c.up != "undecided")
                 .group_by(table.c.target, table.c.plan, table.c.up)
             )
             ups: dict[tuple[str, str], tuple[int, int]] = {}
             for row in counted:
                 up, down = ups.get((names[row.target], row.plan), (0, 0))
-                more = (row.count, 0) if row.up == "up" else (0, row.count)
+                more = (row.many, 0) if row.up == "up" else (0, row.many)
                 ups[names[row.target], row.plan] = (up + more[0], down + more[1])
             days: dict[str, list[PollDay]] = {}
             rolled = select(tables.days.c.target, tables.days.c.line).where(tables.days.c.day >= recent)

@@ -28,6 +28,10 @@ LONGEST_REST = timedelta(minutes=5)
 """The daemon wakes at least so often: to send what waits, and to show that it lives."""
 
 
+LATE = timedelta(hours=2)
+"""A round may take so long before `/healthz` calls the monitor silent."""
+
+
 class Busy(Mistake):
     """Another monitor is at work on the same state."""
 
@@ -100,13 +104,13 @@ async def _run(
         done = await one_round(settings, history, clock, stopping, complain, wait_for_second=True)
         say(_said(done, settings))
         return _code(done)
-    with Listener(*listen) if listen is not None else contextlib.nullcontext() as listener:
+    with Listener(*listen, clock) if listen is not None else contextlib.nullcontext() as listener:
         say(f"Watching {_targets(settings)} until it is told to stop.")
+        metrics = ""
         while not stopping.is_set():
             try:
                 done = await one_round(settings, history, clock, stopping, complain, wait_for_second=False)
-                if listener is not None:
-                    listener.show(done.metrics)
+                metrics = done.metrics
                 if done.looks or done.failed:
                     say(_said(done, settings))
                 wake = done.next_due or clock.utc() + LONGEST_REST
@@ -114,9 +118,10 @@ async def _run(
                 # What was collected lies in the run folders; a database that comes back gets it then.
                 complain(f"{lost} The monitor goes on and tries again.")
                 wake = clock.utc() + timedelta(minutes=1)
-            await rest(clock, min(wake, clock.utc() + LONGEST_REST), stopping)
+            wake = min(wake, clock.utc() + LONGEST_REST)
             if listener is not None:
-                listener.alive()
+                listener.show(metrics, wake + LATE)
+            await rest(clock, wake, stopping)
     return 0
 
 
