@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from prober import cli_attest, cli_bundle, cli_history, cli_model
+from prober import cli_attest, cli_bundle, cli_history, cli_model, cli_monitor
 from prober.cli_parts import complain, instant_of, one_of, say
 from prober.mistake import Mistake, Refused
 

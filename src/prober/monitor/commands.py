@@ -142,8 +142,12 @@ async def one_round(
 
 async def _delete_jobs(settings: Settings, complain: Say) -> None:
     """What a killed run started on a server is deleted first."""
-    if left_behind():
-        await delete_left_behind(settings.monitor.contact, None, None, complain)
+    if not left_behind():
+        return
+    for target in settings.monitor.targets:
+        token = os.environ.get(target.bearer.removeprefix("env:"), "") if target.bearer else ""
+        ca_file = str(settings.path.parent / target.ca_file) if target.ca_file else None
+        await delete_left_behind(settings.monitor.contact, ca_file, token or None, complain, base=target.base)
 
 
 def _code(done: Done) -> int:
