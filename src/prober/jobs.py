@@ -101,8 +101,9 @@ async def delete_left_behind(
     """Ask once, politely, for the deletion of every job in the journals; `say` gets a sentence for each.
 
     A job that is gone leaves its journal, and an empty journal is removed. What a run would not follow as the address
-    of a job is not asked here either; with `base` only the jobs of runs against that one are looked at. The token goes only to the base of a run
-    that had this very token, or, if all jobs lie on one server, to that server. Returns 0 if every job is gone, else 3.
+    of a job is not asked here either; with `base` only the jobs of runs against that one are looked at. The token goes
+    only to the base of a run that had this very token, or, if all jobs lie on one server, to that server. Returns 0 if
+    every job is gone, else 3.
     """
     place = folder or journal_folder()
     journals = {run_id: _read(place / f"{run_id}.json") for run_id in left_behind(place)}

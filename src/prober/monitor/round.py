@@ -27,6 +27,7 @@ from prober.nouns.monitor import LookPlan, Target
 Say = Callable[[str], None]
 SECOND_LOOK_HOURS = 6
 """A suspicion that is older is settled by the next look of its kind instead."""
+_NIGHTS = ("night", "week")
 FOLDERS_BACK = 4
 """How many of the latest slots are searched for run folders that a kill kept out of the history."""
 _PROBES_OF = {
@@ -244,6 +245,7 @@ class Round:
                 send=lambda message: self._settings.recipients(message, now),
                 waivers=self._settings.waivers.get(look.target, ()),
                 model=self._settings.model,
+                nightly=frozenset(name for name, one in self._settings.monitor.looks.items() if one.every in _NIGHTS),
             )
             considered = consider(look, looked.facts, before, policy)
             self._history.record(considered.recorded)

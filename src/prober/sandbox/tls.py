@@ -88,7 +88,8 @@ def _pem(certificate: x509.Certificate) -> bytes:
 def prepare(folder: Path, host: str, defects: Set[str], days: int = 60) -> tuple[ssl.SSLContext, bytes]:
     """The server's TLS context for `host` and the PEM of the authority that clients are to trust.
 
-    The certificate lasts `days` days, at most the 90 of its authority. The private key lies in `folder` only while OpenSSL reads it.
+    The certificate lasts `days` days, at most the 90 of its authority. The private key lies in `folder` only while
+    OpenSSL reads it.
     """
     now = datetime.now(UTC)
     published = _authority("Throw-away authority", now)
