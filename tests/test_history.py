@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prober.nouns.polls import Poll, Sample, Window
 
 from prober.history import tables
 from prober.history.packing import packed, unpacked
@@ -20,6 +19,7 @@ from prober.mistake import Mistake
 from prober.nouns.facts import Change, Delta, Fact, Facts, Side
 from prober.nouns.incident import Incident, KeyState, Message
 from prober.nouns.look import Look
+from prober.nouns.polls import Poll, Sample, Window
 
 pytestmark = pytest.mark.history
 BASE = "https://fhir.example.org/r4"

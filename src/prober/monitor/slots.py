@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from prober.nouns.monitor import WEEKDAYS, LookPlan, Maintenance
@@ -33,7 +34,8 @@ def slot_at(plan: LookPlan, zone: ZoneInfo, now: datetime) -> Slot:
         return Slot(begins.strftime("%Y-%m-%dT%H-%MZ"), begins, begins + step)
     today = now.astimezone(zone).date()
     # A day to either side: the local date may be another one than that of the slot's own instant.
-    days = [today + timedelta(days=number) for number in range(-9, 10)]
+    reach = 9 if plan.every == "week" else 3
+    days = [today + timedelta(days=number) for number in range(-reach, reach + 1)]
     if plan.every == "week":
         days = [day for day in days if day.weekday() == WEEKDAYS.index(plan.on)]
     at = time.fromisoformat(plan.at)
@@ -43,6 +45,7 @@ def slot_at(plan: LookPlan, zone: ZoneInfo, now: datetime) -> Slot:
     return Slot(day.isoformat(), begins, begun[place + 1][1])
 
 
+@lru_cache(maxsize=4_096)
 def local_instant(day: date, at: time, zone: ZoneInfo) -> datetime:
     """The UTC instant of a local time of day: the first of two; where clocks skip it, the instant of the skip."""
     moment = datetime.combine(day, at, tzinfo=zone).astimezone(UTC)
