@@ -93,7 +93,10 @@ MESSAGE = Message(
     target="main",
     time="2026-11-26T02:12:00Z",
     title="Bulk export was withdrawn.",
-    lines=("Nobody can fetch the data of a group at the moment.", "It was seen twice, ten minutes apart."),
+    lines=(
+        "The operation $export on Group is not declared any more. (S8.BULK.1)",
+        "First seen 2026-11-26 02:00 UTC, seen again 2026-11-26 02:12 UTC.",
+    ),
     incidents=(INCIDENT,),
 )
 GATE = MESSAGE.model_copy(
@@ -147,6 +150,13 @@ def test_a_message_reads_as_it_is_meant() -> None:
     subject, body = render_text(MESSAGE)
     golden("opened.txt", f"{subject}\n\n{body}")
     golden("opened.json", render_json(MESSAGE).decode())
+
+
+def test_what_the_lines_do_not_say_is_said_beside_the_proof() -> None:
+    closed = INCIDENT.model_copy(update={"closed": "2026-11-27T02:00:00Z", "closed_because": "recovered"})
+    more = INCIDENT.model_copy(update={"id": "main-8", "title": "Another one.", "waived_by": "Ops until 2026-12-31"})
+    subject, body = render_text(MESSAGE.model_copy(update={"lines": (), "incidents": (closed, more)}))
+    golden("without_lines.txt", f"{subject}\n\n{body}")
 
 
 def test_every_message_says_once_what_it_is() -> None:
