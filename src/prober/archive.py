@@ -2,11 +2,12 @@
 
 import errno
 import hashlib
+import json
 import os
 import re
 import stat
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -18,7 +19,9 @@ from prober.nouns.attestation import Attestation
 from prober.nouns.base import Noun, canonical
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Finding
-from prober.nouns.history import HistoryLine
+from prober.nouns.history import HistoryLine, Remembered, apart, in_order, kind_of_line
+from prober.nouns.measurement import is_measurement, surroundings_in
+from prober.nouns.polls import PollDay
 from prober.nouns.provider import ProviderFacts
 from prober.nouns.run import Run
 from prober.nouns.scorecard import Scorecard
@@ -136,7 +139,7 @@ class RunFolder:
         self._on_disk(EXCHANGES, lambda: _write_all(descriptor, line))
 
     def measure(self, lines: tuple[Mapping[str, object], ...]) -> None:
-        """What was measured of the run itself, one JSON object per line."""
+        """What was measured of the run itself, and what its surroundings were, one JSON object per line."""
         self._write(MEASUREMENTS, "".join(canonical(dict(line)) + "\n" for line in lines))
 
     def close(self) -> None:
@@ -156,10 +159,9 @@ class RunFolder:
         lines = sorted(attestations, key=lambda one: one.id)
         self._write(ATTESTATIONS, "".join(one.line() + "\n" for one in lines))
 
-    def write_history(self, lines: tuple[HistoryLine, ...]) -> None:
-        """What earlier runs saw, in the order of time."""
-        ordered = sorted(lines, key=lambda one: (one.time, one.run, one.probe))
-        self._write(HISTORY, "".join(one.line() + "\n" for one in ordered))
+    def write_history(self, lines: Iterable[Remembered]) -> None:
+        """What earlier runs saw, in the order of time, and after that their polls by days."""
+        self._write(HISTORY, "".join(one.line() + "\n" for one in in_order(lines)))
 
     def write_scorecard(self, card: Scorecard) -> None:
         self._write(SCORECARD, card.line() + "\n")
@@ -228,9 +230,32 @@ class RunFolder:
         """What people attested; nothing where the run folder has no such file."""
         return tuple(self._lines(ATTESTATIONS, Attestation, "attestation")) if self.has(ATTESTATIONS) else ()
 
+    def remembered(self) -> tuple[Remembered, ...]:
+        """All of history.jsonl in the order of its lines; nothing where the run folder has no such file."""
+        if not self.has(HISTORY):
+            return ()
+        return tuple(self._lines(HISTORY, kind_of_line, "line of history"))
+
     def history(self) -> tuple[HistoryLine, ...]:
-        """What earlier runs saw; nothing where the run folder has no such file."""
-        return tuple(self._lines(HISTORY, HistoryLine, "line of history")) if self.has(HISTORY) else ()
+        """What earlier runs saw, a line for each run and probe."""
+        return apart(self.remembered())[0]
+
+    def poll_days(self) -> tuple[PollDay, ...]:
+        """The polls of earlier runs, a line for each day."""
+        return apart(self.remembered())[1]
+
+    def measurements(self) -> tuple[Mapping[str, object], ...]:
+        """What was measured of the run and of its surroundings; nothing where there is no such file.
+
+        Raises BadFolder for a line that prober does not write.
+        """
+        if not self.has(MEASUREMENTS):
+            return ()
+        lines = self._read(MEASUREMENTS).removesuffix("\n").split("\n")
+        for number, line in enumerate(lines, start=1):
+            if line and not is_measurement(line):
+                raise BadFolder(f"{self.path / MEASUREMENTS}:{number}: this line is not a measurement.")
+        return tuple(json.loads(line) for line in lines if line)
 
     def scorecard(self) -> Scorecard:
         return self._noun(SCORECARD, Scorecard)
@@ -238,12 +263,12 @@ class RunFolder:
     def has(self, name: str) -> bool:
         return (self.path / name).is_file()
 
-    def _lines(self, name: str, noun: type[N], called: str) -> Iterator[N]:
+    def _lines(self, name: str, noun: type[N] | Callable[[str], type[N]], called: str) -> Iterator[N]:
         text = self._read(name).removesuffix("\n")
         lines = text.split("\n") if text else []
         for number, line in enumerate(lines, start=1):
             try:
-                yield _texts.read(noun, line)
+                yield _texts.read(noun if isinstance(noun, type) else noun(line), line)
             except ValidationError as error:
                 article = "an" if called[0] in "aeiou" else "a"
                 raise BadFolder(f"{self.path / name}:{number}: this line is not {article} {called}.") from error
@@ -398,6 +423,8 @@ def copy_for_rejudging(source: RunFolder, target: Path, parent: str) -> RunFolde
     for exchange in source.exchanges().values():
         copy.record(exchange, exchange.content)
     copy.close()
+    if measured := source.measurements():
+        copy.measure(measured)
     copy.write_provider(source.provider())
     copy.write_models(source.models())
     copy.write_run(source.run().model_copy(update={"parent": parent}))
@@ -408,20 +435,31 @@ def collected_digest(folder: RunFolder) -> str:
     """SHA-256 over what was collected: the run, the provider's facts and the exchanges by id, each a canonical line.
 
     It says what was asked and seen, whatever is made of it later, so the digests of probes and models and the name of a
-    parent are left out. The bodies are in it by their hashes.
+    parent are left out. The bodies are in it by their hashes. What was noted of the surroundings is in it, where there
+    is any: whether a silent server was down hangs on it.
     """
     run = folder.run().model_copy(update={"parent": None, "probes": {}, "models": {}})
     lines = (line for _, line in sorted(folder.exchange_index().lines().items()))
     facts = folder.provider().line().encode()
-    return hashlib.sha256(b"\n".join([run.line().encode(), facts, *lines])).hexdigest()
+    return hashlib.sha256(b"\n".join([run.line().encode(), facts, *lines, *_surroundings(folder)])).hexdigest()
 
 
-def evidence_digest(folder: RunFolder) -> str:
-    """SHA-256 over the run and its exchanges in the order of their ids: the name of a parent run."""
+def evidence_digest(folder: RunFolder, exchanges: Mapping[str, Exchange] | None = None) -> str:
+    """SHA-256 over the run, its exchanges in the order of their ids and its surroundings: the name of a parent run.
+
+    `exchanges` are those of the run, where they were read already.
+    """
     digest = hashlib.sha256(folder.run().line().encode())
-    for id_, exchange in sorted(folder.exchanges().items()):
+    for id_, exchange in sorted((folder.exchanges() if exchanges is None else exchanges).items()):
         digest.update(f"\n{id_}\n{exchange.line()}".encode())
+    for line in _surroundings(folder):
+        digest.update(b"\n" + line)
     return digest.hexdigest()
+
+
+def _surroundings(folder: RunFolder) -> list[bytes]:
+    """What was noted of the surroundings, a canonical line each, in the order of the file."""
+    return [one.line().encode() for one in surroundings_in(folder.measurements())]
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

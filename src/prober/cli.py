@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from prober import cli_attest, cli_bundle, cli_history, cli_model
+from prober import cli_attest, cli_bundle, cli_history, cli_model, cli_monitor
 from prober.cli_parts import complain, instant_of, one_of, say
 from prober.mistake import Mistake, Refused
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 app.add_typer(cli_attest.app)
 app.add_typer(cli_model.app)
 app.add_typer(cli_bundle.app)
+app.add_typer(cli_monitor.app)
 app.add_typer(cli_history.app)
 
 INTERRUPTED = 130

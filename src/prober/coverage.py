@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from prober.nouns.model import CapabilityProfile, Gate, MaturityModel, Requirement, Rule
+from prober.nouns.model import Availability, CapabilityProfile, Gate, MaturityModel, Requirement, Rule
 
 How = Literal["probed", "attested", "gap"]
 
@@ -138,7 +138,9 @@ def _gate_by(gate: Gate) -> tuple[str, ...]:
 
 def _leaves(rule: Rule) -> tuple[str, ...]:
     probes = tuple(sorted(rule.probes()))
-    return probes + tuple(f"document: {one.rstrip('.')}" for one in _documents(rule))
+    kinds = ("availability" if isinstance(one, Availability) else "latency" for one in rule.polled())
+    series = tuple(f"history: {kind}" for kind in dict.fromkeys(kinds))
+    return probes + series + tuple(f"document: {one.rstrip('.')}" for one in _documents(rule))
 
 
 def _documents(rule: Rule) -> Iterator[str]:

@@ -8,18 +8,21 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from prober.documents.freshness import ROW, SEEN
+from prober.documents.freshness import ROW, SEEN, SERIES
 from prober.documents.shapes import GIVEN
 from prober.nouns.model import (
+    Availability,
     CapabilityProfile,
     Condition,
     Criterion,
     Label,
+    Latency,
     MaturityModel,
     Requirement,
     Rule,
 )
 from prober.nouns.provider import Provider, ProviderFacts
+from prober.polls import figures
 
 Place = tuple[str | int, ...]
 """Where in the file: names of mappings and numbers of list items, as `prober.handwriting.parse` counts them."""
@@ -74,6 +77,11 @@ def _book_faults(model: MaturityModel, known: frozenset[str]) -> Iterator[Fault]
         place: Place = ("gates", number)
         if gate.met_by is not None:
             yield from _rule(gate.met_by, (*place, "met_by"), gate.id, known)
+            if gate.met_by.polled():
+                yield Fault(
+                    (*place, "met_by"),
+                    f"{gate.id} rests on polls, and a gate is what each run sees by itself; let it name probes.",
+                )
         if labels and gate.cap not in labels:
             near = _near(gate.cap, labels, "name one of `labels`.")
             yield Fault((*place, "cap"), f"{gate.id} caps at {gate.cap}, which is no label; {near}")
@@ -164,10 +172,54 @@ def _rule(rule: Rule, place: Place, owner: str, known: frozenset[str]) -> Iterat
             f"{owner} asks for {rule.series.at_least} of {rule.series.nights} nights, which is more than there are; "
             "lower it.",
         )
+    if rule.availability is not None:
+        yield from _availability(rule.availability, (*place, "availability"), owner)
+    if rule.latency is not None:
+        yield from _latency(rule.latency, (*place, "latency"), owner)
     if rule.attested is not None:
         for name, value in rule.attested.values.items():
             if _value_name(name).endswith("share"):
                 yield from _above_one(value, (*place, "attested", "values", name), owner)
+
+
+def _availability(form: Availability, place: Place, owner: str) -> Iterator[Fault]:
+    if form.at_least is None:
+        if form.polls == 1 and not form.maintenance_minutes_a_month:
+            yield Fault(place, f"{owner} asks nothing of the polls; state at_least, polls or maintenance.")
+    else:
+        wanted = Fraction(form.at_least)
+        yield from _above_one(form.at_least, (*place, "at_least"), owner)
+        if wanted == 1 and form.bound == "wilson":
+            yield Fault(
+                (*place, "at_least"),
+                f"{owner} asks for a lower bound of {form.at_least}, which no number of polls reaches; lower it, or "
+                "say `bound: share`.",
+            )
+        elif wanted < 1 and form.bound == "wilson" and 1 < form.polls < (least := figures.least_polls(wanted)):
+            yield Fault(
+                (*place, "polls"),
+                f"{owner} counts on {form.polls} polls, and even if all of them are up their lower bound is below "
+                f"{form.at_least}; ask for at least {least}.",
+            )
+    most = form.days * figures.LOOKS_A_DAY
+    if form.polls > most:
+        yield Fault(
+            (*place, "polls"),
+            f"{owner} asks for {form.polls} polls in {form.days} days, and one every five minutes makes {most}; "
+            "lower it.",
+        )
+
+
+def _latency(form: Latency, place: Place, owner: str) -> Iterator[Fault]:
+    if form.at_most_us is None and form.samples == 1 and not form.hours:
+        yield Fault(place, f"{owner} asks nothing of the times; state at_most_us, samples or hours.")
+    if form.each_hour > 1 and not form.hours:
+        yield Fault(
+            (*place, "each_hour"), f"{owner} counts samples of each hour and names no number of `hours`; add it."
+        )
+    yield from _twice(
+        (((*place, "kinds", index), kind) for index, kind in enumerate(form.kinds)), "kind", f" of {owner}"
+    )
 
 
 def _above_one(fraction: str, place: Place, owner: str) -> Iterator[Fault]:
@@ -314,7 +366,7 @@ def _book_remarks(model: MaturityModel) -> Iterator[Fault]:
     if not model.freshness:
         yield Fault((), "this book has no table `freshness`, so what prober sees never grows old.")
     for row in model.freshness:
-        if row not in ROW.values() and row != SEEN:
+        if row not in ROW.values() and row not in (SEEN, SERIES):
             yield Fault(("freshness", row), f"no kind of document grows old by the freshness row {row}.")
     if model.gates and not model.labels:
         yield Fault(("gates",), "this book has no labels, so its gates cap nothing.")

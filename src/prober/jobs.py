@@ -90,13 +90,20 @@ def left_behind(folder: Path | None = None) -> tuple[str, ...]:
 
 
 async def delete_left_behind(
-    contact: str | None, ca_file: str | None, token: str | None, say: Say, *, folder: Path | None = None
+    contact: str | None,
+    ca_file: str | None,
+    token: str | None,
+    say: Say,
+    *,
+    folder: Path | None = None,
+    base: str | None = None,
 ) -> int:
     """Ask once, politely, for the deletion of every job in the journals; `say` gets a sentence for each.
 
     A job that is gone leaves its journal, and an empty journal is removed. What a run would not follow as the address
-    of a job is not asked here either. The token goes only to the base of a run
-    that had this very token, or, if all jobs lie on one server, to that server. Returns 0 if every job is gone, else 3.
+    of a job is not asked here either; with `base` only the jobs of runs against that one are looked at. The token goes
+    only to the base of a run that had this very token, or, if all jobs lie on one server, to that server. Returns 0 if
+    every job is gone, else 3.
     """
     place = folder or journal_folder()
     journals = {run_id: _read(place / f"{run_id}.json") for run_id in left_behind(place)}
@@ -109,6 +116,8 @@ async def delete_left_behind(
             gone = False
             continue
         surroundings, urls = journal
+        if base is not None and surroundings.base != base:
+            continue
         known = token is not None and surroundings.token_mark == token_mark(token, run_id)
         bearer = token if known or only_one else None
         jobs, others = _sorted(surroundings, urls)

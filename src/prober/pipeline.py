@@ -26,6 +26,8 @@ from prober.mistake import Mistake
 from prober.nouns.attestation import Attestation
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Finding, Reason
+from prober.nouns.history import apart
+from prober.nouns.measurement import surroundings_in
 from prober.nouns.model import CapabilityProfile
 from prober.nouns.provider import Provider, ProviderFacts
 from prober.nouns.run import (
@@ -84,6 +86,8 @@ class Options:
     ledger: Path | None = None
     """Where the ledger of runs lies; None: where this user's always lies."""
     attestations: tuple[Attestation, ...] = ()
+    surroundings_measured: tuple[Mapping[str, object], ...] = ()
+    """Lines for measurements.jsonl that were measured before the run: control, maintenance, vantage."""
     only: frozenset[str] | None = None
     """The ids of the probes to run; None: all."""
     without: frozenset[Permit] = frozenset()
@@ -115,7 +119,11 @@ class Collected:
 
 
 def prepare(options: Options, clock: Clock) -> Prepared:
-    """Check everything that the user gave and plan the run. Raises Mistake; nothing is sent, nothing is written."""
+    """Check everything that the user gave and plan the run. Raises Mistake; nothing is sent, nothing is written.
+
+    ValueError for measured surroundings that are none.
+    """
+    surroundings_in(options.surroundings_measured)
     base = checked_base(options.target, allow_http=options.allow_http)
     token = _token(options)
     wish = Wish(
@@ -278,6 +286,9 @@ async def collect(
     )
     if options.attestations:
         run_folder.write_attestations(options.attestations)
+    if options.surroundings_measured:
+        # Before the first request: a run that is killed keeps what it was told of its surroundings.
+        run_folder.measure(options.surroundings_measured)
     run_folder.write_run(run)
     pacing = SANDBOX if plan.pace == "sandbox" else POLITE
     if decision.requests_per_second is not None and plan.pace == "polite":
@@ -347,6 +358,7 @@ async def collect(
             if door.broken is None:
                 run_folder.measure(
                     (
+                        *options.surroundings_measured,
                         {"kind": "run", "requests": door.sent, "budget": plan.budget},
                         {"kind": "wall", "microseconds": clock.monotonic_us() - started_us},
                     )
@@ -448,7 +460,7 @@ def scored_run(folder: RunFolder) -> ScoredRun:
         folder.findings(),
         folder.exchange_index(),
         folder.attestations(),
-        folder.history(),
+        *apart(folder.remembered()),
     )
 
 

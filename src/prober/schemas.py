@@ -14,6 +14,7 @@ from prober.nouns.history import HistoryLine
 from prober.nouns.incident import Post
 from prober.nouns.ledger import LedgerExtract, LedgerLine
 from prober.nouns.model import Model
+from prober.nouns.polls import PollDay
 from prober.nouns.provider import Authorization, Provider
 from prober.nouns.run import Run
 from prober.nouns.scorecard import Scorecard
@@ -28,6 +29,7 @@ def schemas() -> Mapping[str, str]:
         "attestations": TypeAdapter(AttestationFile),
         "attestation": TypeAdapter(Attestation),
         "history": TypeAdapter(HistoryLine),
+        "polls": TypeAdapter(PollDay),
         "finding": TypeAdapter(Finding),
         "scorecard": TypeAdapter(Scorecard),
         "model": TypeAdapter(Model),

@@ -1,13 +1,17 @@
 """What may be added to a run after it ended: documents that people attested, and the nights before it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from prober.archive import FINDINGS, RunFolder, copy_for_rejudging, evidence_digest
 from prober.mistake import BadFolder
 from prober.nouns.attestation import Attestation
+from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Finding
-from prober.nouns.history import HistoryLine
+from prober.nouns.history import HistoryLine, Remembered
+from prober.nouns.polls import PollDay
+from prober.polls.days import days_of
+from prober.polls.looking import poll_of
 
 
 def supplemented(
@@ -26,9 +30,49 @@ def supplemented(
         copy.write_attestations(given)
     lines = {(one.run, one.probe): one for one in source.history()}
     lines.update({(one.run, one.probe): one for folder in earlier for one in remembered(folder, source)})
-    if lines:
-        copy.write_history(tuple(lines.values()))
+    days = _with_days(source, remembered_polls(earlier, source))
+    if lines or days:
+        copy.write_history([*lines.values(), *days])
     return copy
+
+
+def _with_days(source: RunFolder, new: Iterable[PollDay]) -> list[Remembered]:
+    """The days of polls that a run remembers already, and these beside them. Two sets of runs of one day cannot be
+    added up, because nobody could tell which of them are in both. Raises BadFolder."""
+    held = {(one.subject, one.environment, one.day): one for one in source.poll_days()}
+    for one in new:
+        known = held.setdefault((one.subject, one.environment, one.day), one)
+        if known.root != one.root:
+            raise BadFolder(
+                f"{source.path}: this run remembers polls of {one.day} already, and they are of other runs than those "
+                "that are named now; name all runs of that day, for the run as it was first scored."
+            )
+    return list(held.values())
+
+
+def remembered_polls(
+    earlier: Iterable[RunFolder], later: RunFolder, exchanges: Mapping[str, Mapping[str, Exchange]] | None = None
+) -> tuple[PollDay, ...]:
+    """The polls of earlier runs, a line for each of their days; a run that did not begin before `later`, or that looked
+    at another base, is none of them. `exchanges` holds those of each run by its id, where they were read already.
+
+    Raises BadFolder for what prober did not write.
+    """
+    now = later.run()
+    polls = []
+    for folder in earlier:
+        run = folder.run()
+        if run.subject == now.subject and run.started < now.started:
+            seen = exchanges[run.id] if exchanges is not None else folder.exchanges()
+            try:
+                poll = poll_of(run, seen, folder.measurements())
+            except ValueError as error:
+                raise BadFolder(f"{folder.path}: this run holds what prober does not write.") from error
+            polls.append((evidence_digest(folder, seen), poll))
+    try:
+        return days_of(polls)
+    except ValueError as error:
+        raise BadFolder(f"{later.path}: an earlier run was named twice, with other evidence; name it once.") from error
 
 
 def remembered(

@@ -11,13 +11,13 @@ from prober.judge import judge
 from prober.library import LoadedProbe, parse_model
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Finding
-from prober.nouns.history import HistoryLine
+from prober.nouns.history import Remembered, apart, in_order
 from prober.nouns.model import Model
 from prober.nouns.run import Run
 from prober.nouns.scorecard import Scorecard
 from prober.pipeline import replay_facts
 from prober.score import ScoredRun, advised, score
-from prober.supplement import remembered
+from prober.supplement import remembered, remembered_polls
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,14 @@ def findings_of(one: Held, probes: Mapping[str, LoadedProbe]) -> tuple[Finding, 
 
 def history_of(
     one: Held, others: Sequence[Held], findings: Mapping[str, tuple[Finding, ...]]
-) -> tuple[HistoryLine, ...]:
+) -> tuple[Remembered, ...]:
     """What the earlier runs of the same bundle and base saw, for a run that the scorecard rests on."""
     earlier = [
         other for other in others if other.run.subject == one.run.subject and other.run.started < one.run.started
     ]
     lines = [line for other in earlier for line in remembered(other.folder, one.folder, findings[other.run.id])]
-    return tuple(sorted(lines, key=lambda line: (line.time, line.run, line.probe)))
+    seen = {other.run.id: other.exchanges for other in earlier}
+    return in_order([*lines, *remembered_polls([other.folder for other in earlier], one.folder, seen)])
 
 
 def models_of(folder: RunFolder) -> list[Model]:
@@ -75,7 +76,7 @@ def _parsed(texts: tuple[str, ...]) -> tuple[Model, ...]:
 def scored(
     rated: Sequence[Held],
     findings: Mapping[str, tuple[Finding, ...]],
-    history: Mapping[str, tuple[HistoryLine, ...]],
+    history: Mapping[str, tuple[Remembered, ...]],
     models: Sequence[Model],
     probes: Mapping[str, LoadedProbe],
 ) -> Scorecard:
@@ -87,7 +88,7 @@ def scored(
             findings[one.run.id],
             one.exchanges,
             one.folder.attestations(),
-            history[one.run.id],
+            *apart(history[one.run.id]),
         )
         for one in rated
     ]

@@ -49,7 +49,7 @@ from prober.nouns.bundle import (
     WaiverFile,
 )
 from prober.nouns.finding import Finding
-from prober.nouns.history import HistoryLine
+from prober.nouns.history import Remembered, apart
 from prober.nouns.ledger import LedgerExtract
 from prober.nouns.model import Model
 from prober.nouns.run import Run
@@ -87,7 +87,7 @@ class Material:
     facts: BundleFacts
     held: Mapping[str, Held]
     findings: Mapping[str, tuple[Finding, ...]]
-    history: Mapping[str, tuple[HistoryLine, ...]]
+    history: Mapping[str, tuple[Remembered, ...]]
     models: Sequence[Model]
     card: Scorecard
     ledgers: Mapping[str, LedgerExtract]
@@ -256,7 +256,7 @@ def _material(
         card = scored(rated, findings, history, models, probes)
     except ValueError as error:
         raise Mistake(f"{rated[-1].folder.path}: this cannot be scored: {error}") from error
-    _refuse_outside_history(rated, held)
+    _refuse_outside_history(rated, held, history)
     subjects = sorted({one.run.subject for one in held.values()})
     runs = tuple(_sealed_run(one, wish.ledger) for one in held.values())
     attested = attested_in(rated)
@@ -317,14 +317,24 @@ def _same_models(rated: Sequence[Held]) -> list[Model]:
     return models_of(rated[0].folder)
 
 
-def _refuse_outside_history(rated: Sequence[Held], held: Mapping[str, Held]) -> None:
-    """What a score rests on must be in the bundle: earlier nights too."""
+def _refuse_outside_history(
+    rated: Sequence[Held], held: Mapping[str, Held], history: Mapping[str, tuple[Remembered, ...]]
+) -> None:
+    """What a score rests on must be in the bundle: earlier nights and polls too."""
     for one in rated:
         for line in one.folder.history():
             if line.run not in held:
                 raise Mistake(
                     f"{one.folder.path / HISTORY}: this run was scored with the run {line.run} before it; seal all of "
                     "them together with --period FROM..TO and the folder that holds them."
+                )
+        days = apart(history[one.run.id])[1]
+        for day in one.folder.poll_days():
+            if day not in days:
+                raise Mistake(
+                    f"{one.folder.path / HISTORY}: this run was scored with polls of {day.day} that are not those of "
+                    "the runs of that day which are sealed here; seal all of them together with --period FROM..TO and "
+                    "the folder that holds them."
                 )
 
 
@@ -437,7 +447,7 @@ def committed_to(one: Held) -> bool:
     return all(exchange.commitment is not None for exchange in one.exchanges.values() if exchange.body is not None)
 
 
-def _files_of_run(one: Held, findings: tuple[Finding, ...], history: tuple[HistoryLine, ...]) -> dict[str, bytes]:
+def _files_of_run(one: Held, findings: tuple[Finding, ...], history: tuple[Remembered, ...]) -> dict[str, bytes]:
     """The files of one run but its bodies, each line in its canonical form."""
     folder, place = one.folder, f"{RUNS}/{one.run.id}"
     rules = read_plainly(folder.path / MODEL, LARGEST_MODEL)

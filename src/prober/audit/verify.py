@@ -61,8 +61,9 @@ from prober.nouns.base import Noun, canonical
 from prober.nouns.bundle import BundleFacts
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Finding
-from prober.nouns.history import HistoryLine
+from prober.nouns.history import kind_of_line
 from prober.nouns.ledger import LedgerExtract
+from prober.nouns.measurement import is_measurement
 from prober.nouns.model import Model
 from prober.nouns.provider import ProviderFacts
 from prober.nouns.run import Run
@@ -75,10 +76,8 @@ _LINES: Mapping[str, type[Noun]] = {
     EXCHANGES: Exchange,
     FINDINGS: Finding,
     ATTESTATIONS: Attestation,
-    HISTORY: HistoryLine,
 }
 _WHOLE: Mapping[str, type[Noun]] = {RUN: Run, PROVIDER: ProviderFacts}
-_WORD = re.compile(rb'\{("[a-z_]{1,40}":("[a-z_]{1,40}"|\d{1,18}),?)+\}')
 _INSTANT = re.compile(r"(?!0000)\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z")
 _NEEDED = frozenset({RUN, PROVIDER, EXCHANGES, FINDINGS})
 _ALLOWED = frozenset({*_NEEDED, MEASUREMENTS, ATTESTATIONS, HISTORY})
@@ -167,7 +166,7 @@ class Opened:
             self.facts,
             self.held,
             self.findings(),
-            {id_: one.folder.history() for id_, one in self.held.items()},
+            {id_: one.folder.remembered() for id_, one in self.held.items()},
             self.models,
             self.card,
             ledgers,
@@ -237,8 +236,8 @@ class Opened:
             (place / BLOBS).symlink_to(shared)
             for file, content in files.items():
                 where = f"{RUNS}/{one.id}/{file}"
-                if file in _LINES:
-                    lines = _lines(bytes(content), _LINES[file], where)
+                if file in _LINES or file == HISTORY:
+                    lines = _lines(bytes(content), _LINES.get(file), where)
                     used = [one.body for one in lines if isinstance(one, Exchange) and one.body]
                     needed |= set(used)
                     uses.update(used)
@@ -518,24 +517,25 @@ def _noun(content: bytes, noun: type[N], where: str) -> N:
 
 
 def _objects(content: bytes, where: str) -> None:
-    """Canonical lines, an object of numbers and words each."""
+    """Canonical lines, an object of numbers and words each, or what was noted of the surroundings."""
     for number, line in enumerate(content.split(b"\n")[:-1], start=1):
         try:
-            value = json.loads(line)
-            legal = isinstance(value, dict) and canonical(value).encode() == line and _WORD.fullmatch(line)
-        except (ValueError, RecursionError):
-            legal = None
+            legal = is_measurement(line.decode())
+        except UnicodeDecodeError:
+            legal = False
         if not legal:
             raise Refused(f"{where}:{number}: this line is not a measurement as prober writes it.")
     if content and not content.endswith(b"\n"):
         raise Refused(f"{where} does not end with a whole line.")
 
 
-def _lines(content: bytes, noun: type[Noun], where: str) -> list[Noun]:
+def _lines(content: bytes, noun: type[Noun] | None, where: str) -> list[Noun]:
+    """The lines of a file; without a noun those of history.jsonl, of which each says what it is."""
     lines = content.split(b"\n")
     if lines.pop():
         raise Refused(f"{where} does not end with a whole line.")
     found = []
     for number, line in enumerate(lines, start=1):
-        found.append(_noun(line + b"\n", noun, f"{where}:{number}"))
+        kind = noun if noun is not None else kind_of_line(line.decode("utf-8", "replace"))
+        found.append(_noun(line + b"\n", kind, f"{where}:{number}"))
     return found

@@ -23,6 +23,8 @@ ROW: dict[DocumentKind, str] = {
 """The row of the rule book's table by which a document of each kind grows old."""
 SEEN = "X"
 """The row of what prober saw itself."""
+SERIES = "A"
+"""The row of series of polls, from the last day of the series."""
 
 
 @dataclass(frozen=True)

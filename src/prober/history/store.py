@@ -6,6 +6,7 @@ incidents, messages to send), so a kill leaves either all of it or nothing.
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,6 +77,23 @@ class Pending:
     message: Message
     recipient: str
     tries: int
+
+
+@dataclass(frozen=True)
+class Overview:
+    """How all targets stand, by name, or by name and kind of look."""
+
+    known: frozenset[str]
+    last: Mapping[tuple[str, str], tuple[str, str]]
+    """When the last look ended, and whether the target was up."""
+    ups: Mapping[tuple[str, str], tuple[int, int]]
+    """Decided looks outside of planned maintenance: how many found the target up, how many down."""
+    certificate_ends: Mapping[str, str]
+    days: Mapping[str, tuple[PollDay, ...]]
+    """Days of polls that are over."""
+    blind: Mapping[str, int]
+    findings: Mapping[tuple[str, str], Mapping[str, int]]
+    criteria: Mapping[str, Mapping[str, str]]
 
 
 def sqlite_url(path: Path) -> URL:
@@ -573,6 +591,69 @@ class History:
                     "line": one.line(),
                 }
                 self._upsert(connection, tables.days, row, ("target", "day", "base", "environment"))
+
+    def overview(self, *, since: str, recent: str, detailed: bool) -> Overview:
+        """How all targets stand. `since` is the instant from which on looks count, `recent` the day from which on days
+        of polls do; findings and levels only where it is to be `detailed`."""
+        table = tables.looks
+        with self._reading() as connection:
+            names = {row.id: row.name for row in connection.execute(select(tables.targets.c.id, tables.targets.c.name))}
+            latest = select(func.max(table.c.number)).where(table.c.part == 0).group_by(table.c.target, table.c.plan)
+            rows = connection.execute(_looks_numbered(table.c.number.in_(latest)).order_by(table.c.number)).all()
+            counted = connection.execute(
+                select(table.c.target, table.c.plan, table.c.up, func.count().label("many"))
+                .where(table.c.began >= since, table.c.planned == 0, table.c.up != "undecided")
+                .group_by(table.c.target, table.c.plan, table.c.up)
+            )
+            ups: dict[tuple[str, str], tuple[int, int]] = {}
+            for row in counted:
+                up, down = ups.get((names[row.target], row.plan), (0, 0))
+                more = (row.many, 0) if row.up == "up" else (0, row.many)
+                ups[names[row.target], row.plan] = (up + more[0], down + more[1])
+            days: dict[str, list[PollDay]] = {}
+            rolled = select(tables.days.c.target, tables.days.c.line).where(tables.days.c.day >= recent)
+            for row in connection.execute(rolled):
+                days.setdefault(names[row.target], []).append(PollDay.model_validate_json(row.line))
+            blind: dict[str, int] = {}
+            sights = select(tables.states.c.target, tables.states.c.line).where(tables.states.c.key == "sight")
+            for row in connection.execute(sights):
+                blind[names[row.target]] = KeyState.model_validate_json(row.line).bad
+            findings, criteria = self._details(connection, names) if detailed else ({}, {})
+        return Overview(
+            known=frozenset(names[row.target] for row in rows),
+            last={(names[row.target], row.plan): (row.ended, row.up) for row in rows},
+            ups=ups,
+            certificate_ends={names[row.target]: row.certificate_ends for row in rows if row.certificate_ends},
+            days={name: tuple(found) for name, found in days.items()},
+            blind=blind,
+            findings=findings,
+            criteria=criteria,
+        )
+
+    def _details(
+        self, connection: Connection, names: Mapping[int, str]
+    ) -> tuple[dict[tuple[str, str], dict[str, int]], dict[str, dict[str, str]]]:
+        spans = tables.spans
+        key, value, plan = (tables.words.alias(name) for name in ("k", "v", "p"))
+        shown = key.c.word.like("finding/%") | key.c.word.like("undecided/%") | key.c.word.like("criterion/%")
+        rows = connection.execute(
+            select(spans.c.target, plan.c.word.label("plan"), key.c.word.label("key"), value.c.word.label("value"))
+            .join(key, key.c.id == spans.c.key)
+            .join(value, value.c.id == spans.c.value)
+            .join(plan, plan.c.id == spans.c.plan)
+            .where(spans.c.until.is_(None), shown)
+        )
+        outcomes: dict[tuple[str, str], dict[str, str]] = {}
+        criteria: dict[str, dict[str, str]] = {}
+        for row in rows:
+            area, _, name = row.key.partition("/")
+            if area == "criterion":
+                criteria.setdefault(names[row.target], {})[name] = row.value
+                continue
+            known = outcomes.setdefault((names[row.target], row.plan), {})
+            if area == "undecided" or known.get(name) != "unknown":
+                known[name] = "unknown" if area == "undecided" else row.value
+        return {place: dict(Counter(found.values())) for place, found in outcomes.items()}, criteria
 
     # Inside
 

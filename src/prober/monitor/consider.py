@@ -59,6 +59,8 @@ class Policy:
     send: Send
     waivers: tuple[Waiver, ...] = ()
     model: MaturityModel | None = None
+    nightly: frozenset[str] = frozenset()
+    """The kinds of look that are made once in a night or a week: only these tell of blind nights."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ def consider(look: Look, facts: Facts | None, before: Before, policy: Policy) ->
     kept = _kept(facts, look, before) if facts is not None else None
     delta = _delta(kept, before, policy) if kept is not None else None
     turned = [
-        _turn(reading, changed, before, look, policy) for reading, changed in _readings(look, kept, delta, before)
+        _turn(reading, changed, before, look, policy)
+        for reading, changed in _readings(look, kept, delta, before, policy)
     ]
     if kept is not None and any(one.event == "suspected" for one in turned):
         # What follows from something that a second look may take back is compared when it is settled.
@@ -181,7 +184,7 @@ def _different(old: Mapping[str, str], new: Mapping[str, str], seen: Sequence[st
 
 
 def _readings(
-    look: Look, kept: Facts | None, delta: Delta | None, before: Before
+    look: Look, kept: Facts | None, delta: Delta | None, before: Before, policy: Policy
 ) -> list[tuple[Reading, Change | None]]:
     """What this look read: its own keys, what changed, and what has a course already."""
     found: dict[str, tuple[Reading, Change | None]] = {}
@@ -190,7 +193,7 @@ def _readings(
     if kept is None:
         return list(found.values())
     sight = _sight_read(kept)
-    if sight is not None and look.part == 0 and look.up != "down":
+    if sight is not None and look.plan in policy.nightly and look.part == 0 and look.up != "down":
         found[SIGHT] = (Reading(key=SIGHT, value=sight), None)
     if look.certificate is not None:
         found[CERTIFICATE] = (Reading(key=CERTIFICATE, value=look.certificate), None)

@@ -118,7 +118,7 @@ async def _surroundings(task: Task, settings: Settings, clock: Clock) -> tuple[d
         lines.append(
             {
                 "kind": "maintenance",
-                "announced": window.announced,
+                "announced": instant(_moment(window.announced)) if window.announced else None,
                 "where": window.where,
                 "begins": instant(lasts[0]) if lasts else None,
                 "ends": instant(lasts[1]) if lasts else None,

@@ -27,6 +27,7 @@ from prober.nouns.monitor import LookPlan, Target
 Say = Callable[[str], None]
 SECOND_LOOK_HOURS = 6
 """A suspicion that is older is settled by the next look of its kind instead."""
+_NIGHTS = ("night", "week")
 FOLDERS_BACK = 4
 """How many of the latest slots are searched for run folders that a kill kept out of the history."""
 _PROBES_OF = {
@@ -54,6 +55,8 @@ class Done:
     recovered: int = 0
     """Looks whose evidence an earlier round had collected and not recorded."""
     next_due: datetime | None = None
+    metrics: str = ""
+    """The text of the metrics, once they were written."""
     by_plan: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
@@ -242,6 +245,7 @@ class Round:
                 send=lambda message: self._settings.recipients(message, now),
                 waivers=self._settings.waivers.get(look.target, ()),
                 model=self._settings.model,
+                nightly=frozenset(name for name, one in self._settings.monitor.looks.items() if one.every in _NIGHTS),
             )
             considered = consider(look, looked.facts, before, policy)
             self._history.record(considered.recorded)

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from prober.nouns.base import Noun
 from prober.nouns.finding import EvidenceClass, Outcome
+from prober.nouns.polls import SampleKind
 from prober.nouns.sheet import WhoActs
 
 Level = Literal[1, 2, 3, 4]
@@ -80,6 +81,46 @@ class Series(Noun):
     )
 
 
+class Availability(Noun):
+    """Met by the polls of the last `days` days that have a decided one; what is stated here must all hold.
+
+    Unknown while there are fewer days or polls, unless so many polls found the target down that those which are
+    missing cannot make up for it. The polls come from history.jsonl, so the run at hand is none of them.
+    """
+
+    days: int = Field(ge=1, le=3_650)
+    at_least: str | None = Field(default=None, pattern=r"^[0-9]+/[1-9][0-9]*$", description="The share that was up.")
+    bound: Literal["wilson", "share"] = Field(
+        default="wilson",
+        description="What must reach `at_least`: the lower Wilson bound (95 percent, two-sided, z = 1.959964), or the "
+        "raw share.",
+    )
+    polls: int = Field(default=1, ge=1, description="Decided polls that must support it.")
+    maintenance_minutes_a_month: int = Field(
+        default=0,
+        ge=0,
+        le=44_640,
+        description="Polls in planned maintenance, announced in public 48 hours before, are left out. More minutes of "
+        "it in one calendar month make the rule false. 0: none is left out, and such polls count like any others.",
+    )
+
+
+class Latency(Noun):
+    """Met by the times to first byte of the last `nights` days that have any; what is stated here must all hold.
+
+    Each of `kinds` is looked at by itself; where none is named, all samples are together. Unknown while there are fewer
+    nights or samples, unless so many samples were too slow that those which are missing cannot make up for it.
+    """
+
+    kinds: tuple[SampleKind, ...] = ()
+    nights: int = Field(default=30, ge=1, le=3_650)
+    percentile: int = Field(default=95, ge=1, le=100, description="By nearest rank.")
+    at_most_us: int | None = Field(default=None, ge=1, description="Microseconds from the request's end to its answer.")
+    samples: int = Field(default=1, ge=1)
+    hours: int = Field(default=0, ge=0, le=24, description="Different UTC hours of the day that must hold samples.")
+    each_hour: int = Field(default=1, ge=1, description="Samples that each of these hours must hold.")
+
+
 class Rule(Noun):
     """Exactly one of these forms."""
 
@@ -89,12 +130,14 @@ class Rule(Noun):
     share: Share | None = None
     attested: Attested | None = None
     series: Series | None = None
+    availability: Availability | None = None
+    latency: Latency | None = None
 
     @model_validator(mode="after")
     def _one_form(self) -> "Rule":
-        forms = [self.all, self.any, self.is_, self.share, self.attested, self.series]
+        forms = [self.all, self.any, self.is_, self.share, self.attested, self.series, self.availability, self.latency]
         if sum(form is not None for form in forms) != 1:
-            raise ValueError("A rule has exactly one of all, any, is, share, attested, series.")
+            raise ValueError("A rule has exactly one of all, any, is, share, attested, series, availability, latency.")
         return self
 
     def probes(self) -> frozenset[str]:
@@ -107,6 +150,11 @@ class Rule(Noun):
         """Every form `attested` in this rule, in its order."""
         own = (self.attested,) if self.attested is not None else ()
         return own + tuple(one for rule in (*(self.all or ()), *(self.any or ())) for one in rule.documents())
+
+    def polled(self) -> tuple[Availability | Latency, ...]:
+        """Every form in this rule that rests on the polls of earlier runs, in its order."""
+        own = tuple(one for one in (self.availability, self.latency) if one is not None)
+        return own + tuple(one for rule in (*(self.all or ()), *(self.any or ())) for one in rule.polled())
 
 
 class Swap(Noun):

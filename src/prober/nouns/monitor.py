@@ -71,7 +71,9 @@ class Maintenance(Noun):
     at: TimeOfDay | None = None
     minutes: int | None = Field(default=None, ge=1, le=1440)
     announced: str | None = Field(default=None, description="The UTC instant at which it was announced in public.")
-    where: str | None = Field(default=None, description="The public page that announced it.")
+    where: str | None = Field(
+        default=None, pattern=r"^https?://[!#-\[\]-~]{1,500}$", description="The public page that announced it."
+    )
 
     @model_validator(mode="after")
     def _one_form(self) -> "Maintenance":

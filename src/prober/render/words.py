@@ -5,7 +5,8 @@ from typing import Literal
 
 from prober.nouns.evidence import Exchange, Timings, Transport
 from prober.nouns.finding import CellResult, EvidenceClass, Finding, Outcome, Reason
-from prober.nouns.model import Attested, Criterion, NormStatus, Requirement, Rule, Series
+from prober.nouns.model import Attested, Availability, Criterion, Latency, NormStatus, Requirement, Rule, Series
+from prober.nouns.polls import SampleKind
 from prober.nouns.run import REASON_FOR_PERMIT, Ending, Permit, Run
 from prober.nouns.scorecard import (
     AttestationLine,
@@ -448,6 +449,10 @@ def rule_text(rule: Rule) -> str:
         return f"at least {rule.share.at_least} of what {rule.share.probe} looks at is shown"
     if rule.series is not None:
         return f"{rule.series.probe} is {_nights(rule.series)}"
+    if rule.availability is not None:
+        return _availability(rule.availability)
+    if rule.latency is not None:
+        return _latency(rule.latency)
     if rule.attested is not None:
         return _document(rule.attested)
     if rule.all is not None:
@@ -464,6 +469,47 @@ def _nights(one: Series) -> str:
         f"{FATE[one.outcome]} in at least {one.at_least} of the last {one.nights} decided nights{spread}, "
         "and never failed twice in a row"
     )
+
+
+def _availability(one: Availability) -> str:
+    polls = f" and at least {number(one.polls, 'decided poll')}" if one.polls > 1 else ""
+    goal = ""
+    if one.at_least is not None:
+        figure = "the lower Wilson bound of the share" if one.bound == "wilson" else "the share"
+        goal = f", of which {figure} that found it up is at least {one.at_least}"
+    minutes = one.maintenance_minutes_a_month
+    left = (
+        f"; maintenance announced in public 48 hours before is left out, at most {number(minutes, 'minute')} a month"
+        if minutes
+        else "; no maintenance is left out"
+    )
+    return f"polls of the last {number(one.days, 'day')}{polls}{goal}{left}"
+
+
+SAMPLED: dict[SampleKind, str] = {
+    "statement": "the CapabilityStatement",
+    "read": "reads",
+    "search": "searches",
+    "smart": "the SMART configuration",
+}
+"""What a time to first byte was taken of."""
+
+
+def _latency(one: Latency) -> str:
+    what = (
+        f"of {listed(tuple(SAMPLED[kind] for kind in one.kinds))}, each by itself," if one.kinds else "of all answers"
+    )
+    goal = f" with percentile {one.percentile} at most {seconds(one.at_most_us)}" if one.at_most_us is not None else ""
+    samples = f", at least {number(one.samples, 'sample')}" if one.samples > 1 else ""
+    spread = f", {one.each_hour} or more in each of {number(one.hours, 'hour')} of the day" if one.hours else ""
+    return f"times to first byte {what} over the last {number(one.nights, 'night')}{goal}{samples}{spread}"
+
+
+def seconds(microseconds: int) -> str:
+    """A duration in seconds, with as many places as it needs."""
+    whole, rest = divmod(microseconds, 1_000_000)
+    places = f"{rest:06d}".rstrip("0")
+    return number(whole, "second") if not places else f"{whole}.{places} seconds"
 
 
 def _inside(rule: Rule) -> str:

@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 from prober.nouns.base import Noun, canonical
 from prober.nouns.model import (
     Attested,
+    Availability,
     CapabilityProfile,
     Condition,
     Criterion,
     Label,
+    Latency,
     MaturityModel,
     Requirement,
     Rule,
@@ -276,10 +278,31 @@ def rule_words(rule: Rule) -> str:
     if rule.series is not None:
         one = rule.series
         return f"{one.probe} is {one.outcome} on {one.at_least} of {one.nights} nights"
+    if rule.availability is not None:
+        return _availability_words(rule.availability)
+    if rule.latency is not None:
+        return _latency_words(rule.latency)
     if rule.attested is not None:
         return _document_words(rule.attested)
     joined = " and " if rule.all is not None else " or "
     return f"({joined.join(rule_words(one) for one in (rule.all or rule.any or ()))})"
+
+
+def _availability_words(one: Availability) -> str:
+    figure = "lower Wilson bound" if one.bound == "wilson" else "share"
+    goal = f"at least {one.at_least} up by the {figure}" if one.at_least is not None else "polls"
+    polls = f", {one.polls} polls" if one.polls > 1 else ""
+    allowed = one.maintenance_minutes_a_month
+    left = f", at most {allowed} minutes of maintenance a month left out" if allowed else ", no maintenance left out"
+    return f"{goal} over {one.days} days{polls}{left}"
+
+
+def _latency_words(one: Latency) -> str:
+    of = " and of ".join(one.kinds) or "all answers"
+    goal = f" is at most {one.at_most_us} microseconds" if one.at_most_us is not None else " is known"
+    samples = f", {one.samples} samples" if one.samples > 1 else ""
+    spread = f", {one.each_hour} in each of {one.hours} hours" if one.hours else ""
+    return f"percentile {one.percentile} of {of}{goal} over {one.nights} nights{samples}{spread}"
 
 
 def _document_words(one: Attested) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prober.archive import HISTORY, RUN, RunFolder
+from prober.archive import RUN, RunFolder
 from prober.handwriting import load_yaml, parse, read_text
 from prober.judge import judge
 from prober.library import LoadedProbe, built_in_probes, load_provider
@@ -14,8 +14,9 @@ from prober.mistake import BadFolder, Mistake
 from prober.nouns.attestation import Attestation, AttestationFile
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import Finding
-from prober.nouns.history import HistoryLine
+from prober.nouns.history import HistoryLine, apart
 from prober.nouns.model import Model
+from prober.nouns.polls import PollDay
 from prober.nouns.provider import ProviderFacts
 from prober.nouns.run import Run
 from prober.nouns.scorecard import Scorecard
@@ -39,10 +40,13 @@ class Recorded:
     as_of: str
     attestations: tuple[Attestation, ...] = ()
     history: tuple[HistoryLine, ...] = ()
+    polls: tuple[PollDay, ...] = ()
 
     def scored_run(self) -> ScoredRun:
         """What this fixture contributes to a score."""
-        return ScoredRun(self.run, self.facts, self.findings, self.exchanges, self.attestations, self.history)
+        return ScoredRun(
+            self.run, self.facts, self.findings, self.exchanges, self.attestations, self.history, self.polls
+        )
 
     def scored_with(self, model: Model, sheets: Mapping[str, Sheet]) -> Scorecard:
         """The scorecard under this model alone. Raises Mistake if it cannot be scored."""
@@ -110,7 +114,7 @@ def _fixture(place: Path, name: str, probes: Mapping[str, LoadedProbe], judged: 
         seen.exchanges,
         as_of,
         load_yaml(documents, AttestationFile).attestations if documents.is_file() else (),
-        RunFolder(place).history() if (place / HISTORY).is_file() else (),
+        *apart(RunFolder(place).remembered()),
     )
 
 

@@ -25,7 +25,8 @@ __all__ = ["Logged", "Sandbox", "serve"]
 class Sandbox:
     """A FHIR server on this machine, running between entering and leaving the `with` block.
 
-    `latency` and `slow_seconds` (the defect slow_answers) are seconds before each answer; `port` 0 takes a free one.
+    `latency` and `slow_seconds` (the defect slow_answers) are seconds before each answer; `port` 0 takes a free one;
+    a certificate lasts `certificate_days` from now on.
     Raises ValueError for an unknown persona or defect, for a defect of another persona than `leader`, and for one that
     needs `tls`; entering raises OSError
     when the address cannot be bound, and ImportError without the packages of the extra prober[sandbox].
@@ -41,6 +42,7 @@ class Sandbox:
         latency: float = 0.0,
         token: str | None = None,
         slow_seconds: float = 4.0,
+        certificate_days: int = 60,
     ) -> None:
         self.persona = known_persona(persona)
         self.defects = planted(defects, tls, self.persona)
@@ -50,6 +52,7 @@ class Sandbox:
         self.ca_pem: bytes | None = None
         self.ca_file: Path | None = None
         self._tls = tls
+        self._certificate_days = certificate_days
         self._host = host
         self._port = port
         self._delay = latency + (slow_seconds if "slow_answers" in self.defects else 0.0)
@@ -114,7 +117,7 @@ class Sandbox:
 
         self._folder = TemporaryDirectory(prefix="prober-sandbox-")
         folder = Path(self._folder.name)
-        context, self.ca_pem = tls.prepare(folder, self._host, self.defects)
+        context, self.ca_pem = tls.prepare(folder, self._host, self.defects, self._certificate_days)
         self.ca_file = folder / "authority.pem"
         self.ca_file.write_bytes(self.ca_pem)
         return context

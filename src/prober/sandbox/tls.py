@@ -85,10 +85,11 @@ def _pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def prepare(folder: Path, host: str, defects: Set[str]) -> tuple[ssl.SSLContext, bytes]:
+def prepare(folder: Path, host: str, defects: Set[str], days: int = 60) -> tuple[ssl.SSLContext, bytes]:
     """The server's TLS context for `host` and the PEM of the authority that clients are to trust.
 
-    The private key lies in `folder` only while OpenSSL reads it.
+    The certificate lasts `days` days, at most the 90 of its authority. The private key lies in `folder` only while
+    OpenSSL reads it.
     """
     now = datetime.now(UTC)
     published = _authority("Throw-away authority", now)
@@ -98,7 +99,7 @@ def prepare(folder: Path, host: str, defects: Set[str]) -> tuple[ssl.SSLContext,
     certificate = (
         _builder(_name("prober sandbox"), issuer.certificate.subject, key.public_key())
         .not_valid_before(now - timedelta(days=31 if expired else 1))
-        .not_valid_after(now + timedelta(days=-1 if expired else 60))
+        .not_valid_after(now + timedelta(days=-1 if expired else days))
         .add_extension(_subject_names(host, "certificate_wrong_host" in defects), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)

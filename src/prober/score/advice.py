@@ -227,8 +227,8 @@ class _Advisor:
         return [line for line in score.requirements if _level_of(line) <= level and line.truth in ("false", "unknown")]
 
     def _can_be_shown(self, line: RequirementScore) -> bool:
-        """Whether a step can show it: not a gap, not a series, which takes its nights, and not what its own evidence
-        cannot support."""
+        """Whether a step can show it: not a gap, not a series of nights or polls, which takes its time, and not what
+        its own evidence cannot support."""
         asked = self.asked[line.id]
         rule = self._rule(asked)
         supported = asked.ceiling is None or asked.ceiling >= _level_of(line)
@@ -523,7 +523,7 @@ def _gain(condition: Condition, combination: Sequence[Raise], rolled: int | None
 
 
 def _has_series(rule: Rule) -> bool:
-    return rule.series is not None or any(_has_series(one) for one in (*(rule.all or ()), *(rule.any or ())))
+    return bool(rule.series or rule.polled()) or any(_has_series(one) for one in (*(rule.all or ()), *(rule.any or ())))
 
 
 def _level_of(line: RequirementScore) -> int:

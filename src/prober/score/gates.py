@@ -30,7 +30,7 @@ class Course:
 
 def look_at(gate: Gate, looks: Sequence[Look], ladders: Ladders) -> GateScore:
     """The gate over all runs and their history; one that never fired is worked out once for all that say the same."""
-    if len(looks) != 1 or looks[0].run.attestations or looks[0].run.history:
+    if len(looks) != 1 or not looks[0].run.alone:
         return _look_at(gate, looks)
     look = looks[0]
     key = (gate.id, look.run.run.environment, ladders.said_to_gate[gate.id](ladders.tokens(look)))

@@ -13,7 +13,7 @@ from prober.nouns.provider import ProviderFacts
 from prober.nouns.scorecard import CriterionScore, FacetScore, GateScore, Interval, RequirementScore, SwapLine, Truth
 from prober.score.look import Book, Look
 from prober.score.marks import Mark, mark_of
-from prober.score.rules import Leaf, Said, all_of, any_of, decide, no_document
+from prober.score.rules import NO_POLLS, Leaf, Said, all_of, any_of, decide, no_document
 from prober.score.scope import number_of, sentences
 from prober.score.standing import NOTHING_KNOWN, Standing, standing_of
 
@@ -55,6 +55,8 @@ class Asked:
     text: str
     swapped: bool
     probes: frozenset[str]
+    polled: bool = False
+    """Whether it rests on the polls of earlier runs."""
 
     @cached_property
     def said(self) -> Callable[[Tokens], object]:
@@ -64,13 +66,14 @@ class Asked:
     @cached_property
     def unanswered(self) -> tuple[Answer, RequirementScore]:
         """What is said where no probe decides it and nobody offered a document."""
-        leaf = Leaf(why=self._nothing)
+        leaf = Leaf(why=self._nothing, reasons=("no_data",) if self.polled else ())
         line = RequirementScore(
             id=self.requirement.id,
             text=self.text,
             how=self.requirement.how,
             truth="unknown",
             why=leaf.why,
+            reasons=leaf.reasons,
             swapped=self.swapped,
         )
         return Answer("unknown", (("", leaf),)), line
@@ -79,7 +82,8 @@ class Asked:
     def _nothing(self) -> str:
         asked = self.requirement
         if self.rule is not None:
-            return " ".join(dict.fromkeys(no_document(one) for one in self.rule.documents()))
+            missing = [no_document(one) for one in self.rule.documents()]
+            return " ".join(dict.fromkeys([NO_POLLS, *missing] if self.polled else missing))
         what = (asked.missing or "").rstrip(".")
         if asked.how == "attested":
             return f"No document was given: {what}."
@@ -168,7 +172,7 @@ def judge_all(model: MaturityModel, looks: Sequence[Look], ladders: Ladders) -> 
 
     Where nobody attested anything, those that no probe decides are the same for all providers to whom the same applies.
     """
-    if len(looks) != 1 or looks[0].run.attestations or looks[0].run.history:
+    if len(looks) != 1 or not looks[0].run.alone:
         return tuple(judge(criterion, looks, ladders) for criterion in model.criteria)
     facts = looks[0].run.facts
     # The same facts are those of most servers of a fleet: nobody said anything about them.
@@ -220,7 +224,7 @@ def _applying(criterion: Criterion, looks: Sequence[Look], ladders: Ladders) -> 
 
 def _key(criterion: Criterion, looks: Sequence[Look], ladders: Ladders) -> tuple[object, ...] | None:
     """All that the score of a criterion hangs on, in one run without documents and history; None in any other."""
-    if len(looks) != 1 or looks[0].run.attestations or looks[0].run.history:
+    if len(looks) != 1 or not looks[0].run.alone:
         return None
     if not ladders.probes_of[criterion.id]:
         return (criterion.id,)
@@ -244,7 +248,8 @@ def _judged(
 
 
 def _answered(asked: Asked, looks: Sequence[Look], ladders: Ladders | None) -> tuple[Answer, RequirementScore]:
-    if not asked.probes and (ladders is not None or not _offered(asked, looks)):
+    speaks = asked.polled and any(look.run.polls for look in looks)
+    if not asked.probes and not speaks and (ladders is not None or not _offered(asked, looks)):
         return asked.unanswered
     if ladders is None:
         said = over_runs(asked, looks)
@@ -329,6 +334,7 @@ def _asked(requirement: Requirement, level: int, country: str | None) -> Asked:
         text_of(requirement, country),
         is_swapped(requirement, country),
         rule.probes() if rule is not None else frozenset(),
+        bool(rule is not None and rule.polled()),
     )
 
 

@@ -14,6 +14,7 @@ from prober.nouns.attestation import Attestation, DocumentClass
 from prober.nouns.finding import Cell, Finding, Outcome, Reason
 from prober.nouns.history import HistoryLine
 from prober.nouns.model import Attested, Criterion, FreshnessRow, MaturityModel
+from prober.nouns.polls import PollDay
 from prober.score.scope import ScoredRun, outcome_of
 
 
@@ -140,6 +141,16 @@ class Look:
             if here and counts and line.run != self.run.run.id:
                 found.setdefault(line.probe, []).append(line)
         return found
+
+    @cached_property
+    def polls(self) -> tuple[PollDay, ...]:
+        """The polls of earlier runs of this base in this environment, up to the day of the score."""
+        environment, until = self.run.run.environment, self.today.isoformat()
+        return tuple(
+            one
+            for one in self.run.polls
+            if one.subject == self.subject and one.environment == environment and one.day <= until
+        )
 
     def _aged(self, finding: Finding, row: FreshnessRow) -> Age | None:
         day = self.run.seen_on(finding)[:10]

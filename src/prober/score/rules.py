@@ -7,10 +7,12 @@ from fractions import Fraction
 from itertools import pairwise
 
 from prober.documents.fitting import is_top_letter
-from prober.documents.freshness import Age
+from prober.documents.freshness import SEEN, SERIES, Age, age_of
 from prober.nouns.finding import Basis, Cell, EvidenceClass, Finding, Reason
-from prober.nouns.model import Attested, Is, Rule, Series, Share
+from prober.nouns.model import Attested, Availability, Is, Latency, Rule, Series, Share
+from prober.nouns.polls import SampleKind
 from prober.nouns.scorecard import Truth
+from prober.polls import figures
 from prober.score.look import Look, Offer
 
 KLEENE: tuple[Truth, ...] = ("false", "unknown", "true")
@@ -61,7 +63,11 @@ def decide(rule: Rule, look: Look, asked: str, level: int = 0) -> Said:
         return _any(rule.any, look, asked, level)
     if rule.share is not None:
         return _share(rule.share, look, level)
-    return _series(rule.series, look) if rule.series is not None else Said("unknown", ())
+    if rule.series is not None:
+        return _series(rule.series, look)
+    if rule.availability is not None:
+        return _availability(rule.availability, look)
+    return _latency(rule.latency, look) if rule.latency is not None else Said("unknown", ())
 
 
 def combined(parts: Iterable[Said], join: Callable[[Iterable[Truth]], Truth]) -> Said:
@@ -240,6 +246,116 @@ def _series(form: Series, look: Look) -> Said:
     if len(last) < form.nights or spread < (form.spread_days or 0):
         return Said("unknown", (Leaf(why=leaf.why, probe=form.probe, reasons=("no_data",), basis=leaf.basis),))
     return Said("true", (leaf,))
+
+
+NO_POLLS = "No polls of earlier runs are remembered beside this run (history.jsonl)."
+"""The sentence for a rule over polls where there are none."""
+SAMPLES_A_DAY = 1_440
+"""So many samples of one kind a missing night could still bring: a look brings several."""
+
+
+def _availability(form: Availability, look: Look) -> Said:
+    """Whether the polls reach what is asked for; both figures, the polls and what was left out are told."""
+    here = figures.availability(look.polls, last=form.days, leave_out_planned=form.maintenance_minutes_a_month > 0)
+    if not here.days:
+        undecided = sum(one.undecided for one in look.polls)
+        why = f"{NO_POLLS} {undecided} were undecided." if undecided else NO_POLLS
+        return Said("unknown", (Leaf(why=why, reasons=("no_data",)),))
+    enough = len(here.days) >= form.days and here.polls >= form.polls
+    truth: Truth = "true" if enough else "unknown"
+    if form.at_least is not None:
+        wanted = Fraction(form.at_least)
+        missing = max(form.polls - here.polls, (form.days - len(here.days)) * figures.LOOKS_A_DAY, 0)
+        if not _reaches(form, here.up + missing, here.polls + missing, wanted):
+            truth = "false"
+        elif not _reaches(form, here.up, here.polls, wanted):
+            truth = "unknown"
+    if here.most_planned > form.maintenance_minutes_a_month > 0:
+        truth = "false"
+    return _of_polls(truth, _availability_words(form, here), here.days, look)
+
+
+def _reaches(form: Availability, up: int, polls: int, wanted: Fraction) -> bool:
+    if form.bound == "share":
+        return up >= polls * wanted
+    return figures.wilson_reaches(up, polls, wanted)
+
+
+def _availability_words(form: Availability, here: figures.Availability) -> str:
+    share = figures.percent(here.share) if here.share is not None else "0.0000"
+    low = figures.percent(here.low) if here.low is not None else "0.0000"
+    asks = [f"{form.days} days"]
+    if form.polls > 1:
+        asks.append(f"{form.polls} polls")
+    if form.at_least is not None:
+        what = "the lower bound" if form.bound == "wilson" else "the share"
+        asks.append(f"{what} to be at least {form.at_least}")
+    if form.maintenance_minutes_a_month:
+        months = ", ".join(f"{count} minutes in {month}" for month, count in here.planned_minutes.items())
+        left = (
+            f" Planned maintenance left out: {here.left_out} polls, {months or 'no minutes'}; "
+            f"{form.maintenance_minutes_a_month} minutes a month are allowed."
+        )
+    else:
+        left = " No maintenance was left out."
+    undecided = f" {here.undecided} more were undecided." if here.undecided else ""
+    return (
+        f"{here.up} of {here.polls} decided polls on {len(here.days)} days ({here.days[0]} to {here.days[-1]}) found "
+        f"it up: {share} percent, with the lower Wilson bound {low} percent (95 percent, two-sided, z = 1.959964). "
+        f"This asks for {_and(asks)}.{left}{undecided} Looked at from {', '.join(here.vantage)}."
+    )
+
+
+def _latency(form: Latency, look: Look) -> Said:
+    """Whether each kind of answer comes as soon as is asked for."""
+    parts = [_latency_of(form, (kind,), look) for kind in form.kinds] or [_latency_of(form, (), look)]
+    return combined(parts, all_of)
+
+
+def _latency_of(form: Latency, kinds: tuple[SampleKind, ...], look: Look) -> Said:
+    what = f"answers of the kind {kinds[0]}" if kinds else "answers of any kind"
+    here = figures.times(look.polls, kinds, last=form.nights)
+    value = here.percentile(form.percentile)
+    if value is None:
+        why = f"No times of {what} are remembered." if look.polls else NO_POLLS
+        return Said("unknown", (Leaf(why=why, reasons=("no_data",)),))
+    spread = sum(count >= form.each_hour for count in here.hours)
+    enough = len(here.days) >= form.nights and here.samples >= form.samples and spread >= form.hours
+    truth: Truth = "true" if enough else "unknown"
+    if form.at_most_us is not None and value > form.at_most_us:
+        missing = max(form.samples - here.samples, (form.nights - len(here.days)) * SAMPLES_A_DAY, 0)
+        total = here.samples + missing
+        # By nearest rank so many may be slower, were every sample that is missing a fast one.
+        slower = total - -(-form.percentile * total // 100)
+        truth = "false" if here.above(form.at_most_us) > slower else "unknown"
+    asks = [f"{form.nights} nights"]
+    if form.samples > 1:
+        asks.append(f"{form.samples} samples")
+    if form.hours:
+        asks.append(f"at least {form.each_hour} in each of {form.hours} hours of the day")
+    if form.at_most_us is not None:
+        asks.append(f"at most {form.at_most_us} microseconds")
+    why = (
+        f"The {form.percentile}th percentile of the time to first byte, without connecting, of {here.samples} {what} "
+        f"on {len(here.days)} nights ({here.days[0]} to {here.days[-1]}) is {value} microseconds; {spread} hours of "
+        f"the day hold {form.each_hour} or more. This asks for {_and(asks)}. Looked at from {', '.join(here.vantage)}."
+    )
+    return _of_polls(truth, why, here.days, look)
+
+
+def _of_polls(truth: Truth, why: str, days: tuple[str, ...], look: Look) -> Said:
+    """A series grows old from its last day on, and counts no more when it has expired."""
+    row = look.book.row(SERIES) or look.book.row(SEEN)
+    age = age_of(date.fromisoformat(days[-1]), row, look.today) if row is not None else None
+    if age is not None and age.state == "expired":
+        why = f"The last poll is of {days[-1]}, so this series counted until {age.last_day.isoformat()}."
+        return Said("unknown", (Leaf(why=why, reasons=("expired",)),))
+    reasons: tuple[Reason, ...] = ("no_data",) if truth == "unknown" else ()
+    return Said(truth, (Leaf(why=why, reasons=reasons, basis="demonstrated", class_="E4", age=age),))
+
+
+def _and(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _supported(leaf: Leaf, finding: Finding | None, level: int) -> Said:

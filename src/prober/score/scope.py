@@ -13,6 +13,7 @@ from prober.nouns.attestation import Attestation
 from prober.nouns.evidence import Exchange
 from prober.nouns.finding import REASONS, Cell, CellResult, Finding, Outcome, Reason
 from prober.nouns.history import HistoryLine
+from prober.nouns.polls import PollDay
 from prober.nouns.provider import ProviderFacts
 from prober.nouns.run import Run
 from prober.score.kept import kept
@@ -38,7 +39,8 @@ class TellsTimes(Protocol):
 
 @dataclass(frozen=True)
 class ScoredRun:
-    """What one run contributes: facts, findings in any order, exchanges by id, what people attested, earlier nights."""
+    """What one run contributes: facts, findings in any order, exchanges by id, what people attested, earlier nights
+    and the polls of earlier runs."""
 
     run: Run
     facts: ProviderFacts
@@ -46,6 +48,12 @@ class ScoredRun:
     exchanges: Mapping[str, Exchange]
     attestations: tuple[Attestation, ...] = ()
     history: tuple[HistoryLine, ...] = ()
+    polls: tuple[PollDay, ...] = ()
+
+    @property
+    def alone(self) -> bool:
+        """Whether nothing but its own findings speaks in it: no documents, no earlier runs."""
+        return not (self.attestations or self.history or self.polls)
 
     @cached_property
     def by_probe(self) -> dict[str, Finding]:

@@ -93,7 +93,8 @@ def _confidence(
     leaves = [leaf for group in here for leaf in group]
     seen = [leaf for leaf in leaves if leaf.probe is not None]
     down = list(dict.fromkeys(why for leaf in leaves for why in leaf.weakened))
-    if seen and all(look.run.run.environment in ("sandbox", "reference") for look in looks):
+    looked = seen or any(leaf.class_ == "E4" for leaf in leaves)
+    if looked and all(look.run.run.environment in ("sandbox", "reference") for look in looks):
         down.append("Only a sandbox or reference server was asked.")
     if seen and any(_one_night(leaf.probe, looks) for leaf in seen):
         down.append("It was seen in a single night.")

@@ -1,0 +1,178 @@
+"""`prober monitor`: one round, or round after round until it is told to stop."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from prober.clock import Clock, SystemClock, instant
+from prober.history.store import History, HistoryLost
+from prober.jobs import delete_left_behind, left_behind
+from prober.mistake import Mistake
+from prober.monitor.control import control_address
+from prober.monitor.listen import Listener
+from prober.monitor.round import Done, Round, clear_away
+from prober.monitor.settings import LOCK, Settings, load_settings
+from prober.monitor.tell import check_recipients, from_environment
+from prober.monitor.tell.beat import check_heartbeat
+from prober.monitor.telling import beat, publish, rest, send_pending
+
+Say = Callable[[str], None]
+MESSAGES_KEPT_DAYS = 400
+LONGEST_REST = timedelta(minutes=5)
+"""The daemon wakes at least so often: to send what waits, and to show that it lives."""
+
+
+LATE = timedelta(hours=2)
+"""A round may take so long before `/healthz` calls the monitor silent."""
+
+
+class Busy(Mistake):
+    """Another monitor is at work on the same state."""
+
+
+def monitor_stage(
+    config: Path, *, once: bool, listen: tuple[str, int] | None, say: Say, complain: Say, clock: Clock | None = None
+) -> int:
+    """`prober monitor`. The exit code: 0 all that was due is done, 3 some of it could not be, 4 prober's own fault.
+
+    Raises Mistake where the configuration, the state folder or the database is not right.
+    """
+    clock = clock or SystemClock()
+    settings = load_settings(config, clock.utc().date())
+    check_recipients(settings.monitor.recipients, settings.monitor.mail, from_environment)
+    check_heartbeat(settings.monitor.heartbeat, from_environment)
+    if settings.monitor.control is not None:
+        control_address(settings.monitor.control)
+    try:
+        with locked(settings, clock), settings.history(check=True) as history:
+            if not history.take_lock():
+                raise Busy("Another monitor writes into this database, perhaps on another machine; let it finish.")
+            return asyncio.run(_run(settings, history, clock, once=once, listen=listen, say=say, complain=complain))
+    except Busy as busy:
+        complain(str(busy))
+        return 3
+
+
+@contextmanager
+def locked(settings: Settings, clock: Clock) -> Iterator[None]:
+    """Be the only monitor of this state folder. Raises Busy if there is another one, Mistake if it cannot be used."""
+    path = settings.state / LOCK
+    try:
+        settings.state.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise Mistake(f"{path}: the state folder cannot be used ({error.strerror}); name another one.") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip()
+            raise Busy(f"{path}: another monitor is at work ({holder or 'it says nothing of itself'}).") from None
+        with contextlib.suppress(OSError):
+            # Who holds it is only for people; the lock itself is what counts, and it goes with its process.
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"process {os.getpid()}, since {instant(clock.utc())}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+async def _run(
+    settings: Settings,
+    history: History,
+    clock: Clock,
+    *,
+    once: bool,
+    listen: tuple[str, int] | None,
+    say: Say,
+    complain: Say,
+) -> int:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            # Elsewhere than in the main thread nobody sends signals.
+            loop.add_signal_handler(number, stopping.set)
+    await _delete_jobs(settings, complain)
+    if once:
+        done = await one_round(settings, history, clock, stopping, complain, wait_for_second=True)
+        say(_said(done, settings))
+        return _code(done)
+    with Listener(*listen, clock) if listen is not None else contextlib.nullcontext() as listener:
+        say(f"Watching {_targets(settings)} until it is told to stop.")
+        metrics = ""
+        while not stopping.is_set():
+            try:
+                done = await one_round(settings, history, clock, stopping, complain, wait_for_second=False)
+                metrics = done.metrics
+                if done.looks or done.failed:
+                    say(_said(done, settings))
+                wake = done.next_due or clock.utc() + LONGEST_REST
+            except HistoryLost as lost:
+                # What was collected lies in the run folders; a database that comes back gets it then.
+                complain(f"{lost} The monitor goes on and tries again.")
+                wake = clock.utc() + timedelta(minutes=1)
+            wake = min(wake, clock.utc() + LONGEST_REST)
+            if listener is not None:
+                listener.show(metrics, wake + LATE)
+            await rest(clock, wake, stopping)
+    return 0
+
+
+async def one_round(
+    settings: Settings, history: History, clock: Clock, stopping: asyncio.Event, complain: Say, *, wait_for_second: bool
+) -> Done:
+    """A round with all that follows: sending, feed, metrics, heartbeat, and the removal of what is past its time."""
+    began = clock.monotonic_us()
+    done = await Round(settings, history, clock, complain, stopping).run(wait_for_second=wait_for_second)
+    await send_pending(settings, history, clock, from_environment, complain)
+    if done.looks:
+        clear_away(settings, history, clock)
+        history.forget_rounds(instant(clock.utc() - timedelta(days=MESSAGES_KEPT_DAYS)))
+    done.metrics = publish(settings, history, clock, clock.monotonic_us() - began, complain)
+    await beat(settings, history, clock, from_environment, complain)
+    return done
+
+
+async def _delete_jobs(settings: Settings, complain: Say) -> None:
+    """What a killed run started on a server is deleted first."""
+    if not left_behind():
+        return
+    for target in settings.monitor.targets:
+        token = os.environ.get(target.bearer.removeprefix("env:"), "") if target.bearer else ""
+        ca_file = str(settings.path.parent / target.ca_file) if target.ca_file else None
+        await delete_left_behind(settings.monitor.contact, ca_file, token or None, complain, base=target.base)
+
+
+def _code(done: Done) -> int:
+    if done.bugs:
+        return 4
+    return 3 if done.failed or done.unfinished else 0
+
+
+def _said(done: Done, settings: Settings) -> str:
+    if not (done.looks or done.failed or done.unfinished):
+        due = f" The next look is due {_minute(done.next_due)}." if done.next_due else ""
+        return f"Nothing is due for {_targets(settings)}.{due}"
+    parts = [f"{done.looks} {'look' if done.looks == 1 else 'looks'} done"]
+    parts += [f"{done.failed} could not be made"] if done.failed else []
+    parts += [f"{done.recovered} of them from before a kill"] if done.recovered else []
+    parts.append(f"{done.opened} {'incident' if done.opened == 1 else 'incidents'} opened, {done.closed} closed")
+    cut = " It was stopped before all of it was done; the next round goes on." if done.unfinished else ""
+    due = f" The next look is due {_minute(done.next_due)}." if done.next_due else ""
+    return f"{'; '.join(parts)}.{cut}{due}"
+
+
+def _targets(settings: Settings) -> str:
+    count = len(settings.monitor.targets)
+    return "1 target" if count == 1 else f"{count} targets"
+
+
+def _minute(moment: datetime | None) -> str:
+    return f"{instant(moment)[:16].replace('T', ' ')} UTC" if moment is not None else ""

@@ -1,0 +1,121 @@
+"""After a round: what waits is sent, and the feed, the metrics and the heartbeat are written anew."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from prober.clock import Clock, instant
+from prober.history.store import History, Pending
+from prober.monitor import metrics
+from prober.monitor.settings import FEED, METRICS, Settings
+from prober.monitor.standing import standings
+from prober.monitor.tell import NotSent, Secrets, heartbeat, send, write_feed
+from prober.monitor.tell.files import replace_file
+
+Say = Callable[[str], None]
+FIRST_WAIT = timedelta(minutes=5)
+LONGEST_WAIT = timedelta(hours=6)
+MOST_TRIES = 20
+"""Tries of one message to one recipient, over some days; then it is given up and said so."""
+FEED_TITLE = "prober: what changed"
+
+
+async def send_pending(settings: Settings, history: History, clock: Clock, secrets: Secrets, say: Say) -> int:
+    """Send every message whose time has come. How many were taken.
+
+    A recipient who does not take one message gets the others later: a webhook that hangs holds nobody up. A kill
+    between the sending and its note in the history repeats the message under the same id.
+    """
+    by_recipient: dict[str, list[Pending]] = {}
+    for one in history.pending(instant(clock.utc())):
+        by_recipient.setdefault(one.recipient, []).append(one)
+    recipients = {one.name: one for one in settings.monitor.recipients}
+    sent = 0
+    writing = asyncio.Lock()
+
+    async def to(name: str, listed: list[Pending]) -> None:
+        nonlocal sent
+        recipient = recipients.get(name)
+        for one in listed:
+            if recipient is None:
+                async with writing:
+                    history.delivered(one, state="failed", due=instant(clock.utc()), why="There is no such recipient.")
+                continue
+            outcome = await send(one.message, recipient, settings.monitor.mail, clock=clock, secrets=secrets)
+            now = clock.utc()
+            async with writing:
+                if not isinstance(outcome, NotSent):
+                    history.delivered(one, state="sent", due=instant(now), why=None)
+                    sent += 1
+                    continue
+                again = outcome.again and one.tries + 1 < MOST_TRIES
+                due = instant(now + _wait(one.tries, outcome.after_seconds))
+                history.delivered(one, state="waiting" if again else "failed", due=due, why=outcome.reason)
+            later = "It is tried again later." if again else "It is not tried again."
+            say(f"The message {one.message.id} did not reach {name}: {outcome.reason} {later}")
+            if again:
+                return
+
+    await asyncio.gather(*(to(name, listed) for name, listed in sorted(by_recipient.items())))
+    return sent
+
+
+def _wait(tries: int, after_seconds: int | None) -> timedelta:
+    doubled = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(tries, 10))
+    return doubled if after_seconds is None else max(timedelta(seconds=after_seconds), timedelta(minutes=1))
+
+
+def publish(settings: Settings, history: History, clock: Clock, round_us: int | None, say: Say) -> str:
+    """Write the feed and the metrics. The text of the metrics; what could not be written is said."""
+    now = instant(clock.utc())
+    monitor = settings.monitor
+    last = history.last_round()
+    standing = metrics.MonitorStanding(
+        now=now, last_round=last[1] if last else None, round_us=round_us, messages_pending=history.waiting()
+    )
+    text = metrics.text(standing, standings(settings, history, now))
+    try:
+        if monitor.feed:
+            url = f"urn:prober:feed:{settings.path.name}"
+            write_feed(settings.state / FEED, history.messages(), title=FEED_TITLE, self_url=url)
+        if monitor.metrics:
+            replace_file(settings.state / METRICS, text.encode())
+    except OSError as error:
+        say(f"{settings.state}: the feed or the metrics cannot be written ({error.strerror}).")
+    return text
+
+
+async def beat(settings: Settings, history: History, clock: Clock, secrets: Secrets, say: Say) -> None:
+    """Show that the monitor lives."""
+    last = history.last_round()
+    failed = await heartbeat(
+        settings.monitor.heartbeat,
+        settings.state,
+        last_round=last[1] if last else None,
+        clock=clock,
+        secrets=secrets,
+    )
+    for why in failed:
+        say(why)
+
+
+async def rest(clock: Clock, until: datetime, stopping: asyncio.Event) -> None:
+    """Sleep until an instant, or until the monitor is to stop. In short steps, so that a clock that is put forward or
+    back, or a machine that slept, is noticed."""
+    while not stopping.is_set():
+        left = (until - clock.utc()).total_seconds()
+        if left <= 0:
+            return
+        sleeping = asyncio.ensure_future(clock.sleep(min(left, 30.0)))
+        waiting = asyncio.ensure_future(stopping.wait())
+        await asyncio.wait({sleeping, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        for one in (sleeping, waiting):
+            one.cancel()
+            with suppress(asyncio.CancelledError):
+                await one
+
+
+def summary_of(found: Mapping[str, int]) -> str:
+    """Counts as a phrase: `2 looks, 1 failed`."""
+    return ", ".join(f"{count} {what}" for what, count in found.items() if count)
