@@ -23,10 +23,11 @@ from typing import Any
 
 import jsonschema
 import pytest
+import yaml
 from aiosmtpd import smtp as daemon
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from prober.clock import VirtualClock
@@ -93,12 +94,25 @@ MESSAGE = Message(
     target="main",
     time="2026-11-26T02:12:00Z",
     title="Bulk export was withdrawn.",
-    lines=("Nobody can fetch the data of a group at the moment.", "It was seen twice, ten minutes apart."),
+    lines=(
+        "The operation $export on Group is not declared any more. (S8.BULK.1)",
+        "First seen 2026-11-26 02:00 UTC, seen again 2026-11-26 02:12 UTC.",
+    ),
     incidents=(INCIDENT,),
 )
 GATE = MESSAGE.model_copy(
     update={"id": "gate-1", "kind": "gate", "private": True, "title": "Patients are open to all."}
 )
+
+
+@pytest.fixture(autouse=True)
+def _nothing_secret_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Whatever level the log has, and whichever library writes into it."""
+    with caplog.at_level(logging.DEBUG):
+        yield
+    # What the mail server of the tests says of itself is not prober's.
+    said = [one for one in caplog.get_records("call") if one.name != "mail.log" and CANARY in one.getMessage()]
+    assert said == []
 
 
 def golden(name: str, text: str) -> None:
@@ -149,6 +163,13 @@ def test_a_message_reads_as_it_is_meant() -> None:
     golden("opened.json", render_json(MESSAGE).decode())
 
 
+def test_what_the_lines_do_not_say_is_said_beside_the_proof() -> None:
+    closed = INCIDENT.model_copy(update={"closed": "2026-11-27T02:00:00Z", "closed_because": "recovered"})
+    more = INCIDENT.model_copy(update={"id": "main-8", "title": "Another one.", "waived_by": "Ops until 2026-12-31"})
+    subject, body = render_text(MESSAGE.model_copy(update={"lines": (), "incidents": (closed, more)}))
+    golden("without_lines.txt", f"{subject}\n\n{body}")
+
+
 def test_every_message_says_once_what_it_is() -> None:
     for message in (MESSAGE, GATE, Message(id="x", kind="digest", time="2026-11-26T02:12:00Z", title="One.", lines=())):
         subject, body = render_text(message)
@@ -178,6 +199,8 @@ TEXTS = st.text(max_size=60) | st.sampled_from(
 )
 
 
+@example("\ud800", "\ud800", "\ud800")
+@example("a\r\nBcc: everybody@example.org", "\x00\x1b[2J", "]]><script>\u202e")
 @given(TEXTS, TEXTS, TEXTS)
 @settings(max_examples=25, deadline=None)
 def test_whatever_strangers_write_every_form_of_a_message_stays_whole(title: str, line: str, value: str) -> None:
@@ -242,6 +265,30 @@ def test_what_a_webhook_gets_keeps_to_the_published_schema() -> None:
         content = json.loads(render_json(message))
         jsonschema.validate(content, SCHEMA)
         assert content["schema"] == "prober/message/1"
+
+
+def test_the_configurations_on_the_page_are_ones() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "monitoring-messages.md").read_text(encoding="utf-8")
+    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    assert len(blocks) == 3
+    for block in blocks:
+        for one in block.get("recipients", ()):
+            Recipient.model_validate(one)
+        if "mail" in block:
+            server = MailServer.model_validate(block["mail"])
+            secrets = secrets_of(PROBER_MAIL_PASSWORD=CANARY)
+            check_recipients([Recipient.model_validate(one) for one in block["recipients"]], server, secrets)
+        if "heartbeat" in block:
+            Heartbeat.model_validate(block["heartbeat"])
+
+
+def test_the_words_on_the_page_check_a_signature() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "monitoring-messages.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    words: dict[str, Any] = {}
+    exec(code, words)
+    assert words["is_ours"](b"body", signature(b"body", CANARY), CANARY)
+    assert not words["is_ours"](b"bodies", signature(b"body", CANARY), CANARY)
 
 
 # Who is told
@@ -652,6 +699,7 @@ def test_apprise_carries_the_words_and_nothing_secret_leaks(web: Web, caplog: py
     address = web.url.replace("http://", "json://")
     web.answer(status(200))
     with caplog.at_level(logging.DEBUG):
+        logging.getLogger("probe").debug("The log is kept.")
         assert told(recipient, CHAT=address) == Sent()
         ((first, _, body),) = web.requests
         assert first.startswith(f"POST /hooks/{CANARY}")
@@ -664,7 +712,8 @@ def test_apprise_carries_the_words_and_nothing_secret_leaks(web: Web, caplog: py
         web.drip(b"", b"", 0.05)
         assert "did not finish" in refused(told(recipient, CHAT=address, limits=QUICK)).reason
         web.close()
-    assert not [one for one in caplog.records if one.name.startswith("apprise")]
+    assert "The log is kept." in caplog.text
+    assert not [one for one in caplog.records if one.name.startswith(("apprise", "urllib3"))]
 
 
 # The feed

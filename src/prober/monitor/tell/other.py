@@ -2,11 +2,11 @@
 
 import asyncio
 import importlib.util
-import logging
 from typing import TYPE_CHECKING
 
 from prober.mistake import Mistake
 from prober.monitor.tell.outcome import Limits, NotSent, Sent
+from prober.monitor.tell.quiet import quiet_apprise
 from prober.monitor.tell.secrets import Secrets, value_of
 from prober.monitor.tell.words import render_text
 from prober.nouns.incident import Message
@@ -47,9 +47,7 @@ async def send_apprise(message: Message, recipient: Recipient, *, secrets: Secre
 
 
 def _service(url: str) -> "Apprise | None":
-    # Apprise logs addresses and answers, and both may be secret.
-    logger = logging.getLogger("apprise")
-    logger.disabled = True
+    quiet_apprise()
     import apprise
 
     # Its own escapes and formats would change the words.

@@ -17,6 +17,7 @@ from prober import __version__
 from prober.clock import Clock
 from prober.mistake import Mistake
 from prober.monitor.tell.outcome import Limits
+from prober.monitor.tell.quiet import quiet_web
 from prober.session.addresses import is_loopback_as_written
 from prober.session.tls import request_context
 
@@ -57,6 +58,7 @@ async def ask(
     sent = {"User-Agent": f"prober/{__version__}", "Accept-Encoding": "identity", "Accept": "*/*", **headers}
     status: int | None = None
     wait: int | None = None
+    quiet_web()
     try:
         async with asyncio.timeout(limits.deadline_seconds):
             # Reading the authorities takes longer than a loop should stand still.

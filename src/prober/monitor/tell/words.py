@@ -54,7 +54,8 @@ def render_text(message: Message) -> tuple[str, str]:
     told = [clean(line) for line in message.lines]
     if told:
         blocks.append(told)
-    blocks += [_incident(one) for one in message.incidents[:_MOST_INCIDENTS]]
+    said = "\n".join(blocks[0] + told)
+    blocks += [_incident(one, said) for one in message.incidents[:_MOST_INCIDENTS]]
     left = len(message.incidents) - _MOST_INCIDENTS
     if left > 0:
         blocks.append([f"There {'is 1 more incident' if left == 1 else f'are {left} more incidents'}."])
@@ -81,29 +82,35 @@ def _subject(message: Message) -> str:
     return f"[prober] {shortened(clean(words), _LONGEST_SUBJECT)}"
 
 
-def _incident(one: Incident) -> list[str]:
-    lines = [f"{clean(one.title)} ({clean(one.target)}, {one.kind}, incident {clean(one.id)})"]
-    when = f"  First seen {clean(one.began)}, confirmed {clean(one.opened)}"
-    if one.closed is not None:
-        why = f" because {_CLOSED[one.closed_because]}" if one.closed_because else ""
-        when += f", closed {clean(one.closed)}{why}"
-    lines.append(f"{when}.")
+def _incident(one: Incident, said: str) -> list[str]:
+    """An incident and where it can be seen, without what the message has said already."""
+    head = f"Incident {clean(one.id)} ({clean(one.target)}, {one.kind})"
+    title = clean(one.title)
+    lines = [f"{head}:" if title in said else f"{head}: {title}"]
+    if not said.count("\n"):
+        lines.append(f"  {_course(one)}")
     if one.waived_by is not None:
         lines.append(f"  Waived: {clean(one.waived_by)}.")
     for change in one.changes[:_MOST_CHANGES]:
-        lines += _change(change)
+        lines += _change(change, said)
     left = len(one.changes) - _MOST_CHANGES
     if left > 0:
         lines.append(f"  There {'is 1 more change' if left == 1 else f'are {left} more changes'}.")
-    return lines
+    return lines if len(lines) > 1 else [lines[0].removesuffix(":")]
 
 
-def _change(one: Change) -> list[str]:
-    lines = [f"  - {clean(one.what)} ({one.judgement})"]
-    lines += [f"    {word}: {_side(side)}" for word, side in (("before", one.before), ("after", one.after))]
-    if one.criteria:
-        lines.append(f"    Criteria that rest on it: {', '.join(clean(name) for name in one.criteria)}.")
-    return lines
+def _course(one: Incident) -> str:
+    when = f"First seen {clean(one.began)}, confirmed {clean(one.opened)}"
+    if one.closed is not None:
+        why = f" because {_CLOSED[one.closed_because]}" if one.closed_because else ""
+        when += f", closed {clean(one.closed)}{why}"
+    return f"{when}."
+
+
+def _change(one: Change, said: str) -> list[str]:
+    what = clean(one.what)
+    lines = [] if what in said else [f"  {what}"]
+    return [*lines, f"  {clean(one.key)}: {_side(one.before)}, then {_side(one.after)}."]
 
 
 def _side(side: Side) -> str:
