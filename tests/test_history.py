@@ -178,11 +178,10 @@ def test_a_night_on_which_a_probe_could_not_decide_says_so_in_its_line(history: 
     ]
 
 
-def test_planned_nights_and_probes_that_a_second_look_left_out_give_no_line(history: History) -> None:
+def test_probes_that_a_second_look_left_out_give_no_line(history: History) -> None:
     history.record(Recorded(look(1), facts(look(1), {"finding/a": "present", "finding/b": "present"})))
     second = look(1, part=1, probes=("b",))
     history.record(Recorded(second, facts(second, {"finding/a": "present", "finding/b": "present"})))
-    history.record(Recorded(look(2, planned=True)))
     lines = history.lines("main", BASE, ["nightly"], ["a", "b"], "2026-01-01", "2026-02-01")
     assert [(line.run, line.probe) for line in lines] == [
         (look(1).run, "a"),

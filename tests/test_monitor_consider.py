@@ -238,9 +238,34 @@ def test_in_a_planned_maintenance_only_what_is_good_counts() -> None:
         world.look(NO_EXPORT, up="down", planned=True)
     assert world.told == []
     assert world.last is not None
-    assert world.last.facts is None
-    world.look()
+    assert world.last.delta is None
+    # What it found is kept for the score all the same.
+    assert world.standing["finding/bulk_export_declared"] == "absent"
+    assert world.standing["operation/Group/export"] == "declared"
+    back = world.look()
+    assert back.delta is not None
+    assert back.delta.changes == ()
     assert world.told == []
+    assert world.states == {}
+
+
+def test_what_went_in_a_maintenance_and_stays_away_is_told_afterwards() -> None:
+    world = World()
+    world.look()
+    world.look(NO_EXPORT, planned=True)
+    world.look(NO_EXPORT)
+    assert set(world.suspects) == {"operation/Group/export", "finding/bulk_export_declared"}
+    world.look(NO_EXPORT)
+    assert world.kinds() == ["opened"]
+
+
+def test_a_gate_that_could_not_be_tested_for_a_night_is_no_change() -> None:
+    world = World()
+    world.look()
+    for state in ("untested", "clean"):
+        recorded = world.look({"gate/S8.GATE.1": state})
+        assert recorded.delta is not None
+        assert recorded.delta.changes == ()
 
 
 def test_a_gate_of_safety_is_told_at_once_and_privately() -> None:

@@ -144,7 +144,7 @@ schema: prober/monitor/1
 time_zone: UTC
 looks:
   nightly: {every: night, at: "02:00", depth: standard}
-  sixth: {every: 240, depth: discovery, probes: [capability_statement_served]}
+  sixth: {every: 480, depth: discovery, probes: [capability_statement_served]}
 targets:
   - {name: main, base: BASE, ca_file: ca.pem}
 recipients:

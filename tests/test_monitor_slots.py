@@ -71,7 +71,7 @@ def test_a_local_time_is_one_instant(zone: str, day: str, at: str, instant: str)
 def test_a_year_has_as_many_nights_as_days_whatever_the_clocks_do(zone: str) -> None:
     plan = LookPlan(every="night", at="02:30")
     now = datetime(2026, 1, 1, 12, tzinfo=UTC)
-    names = []
+    names: list[str] = []
     while now < datetime(2027, 1, 1, 12, tzinfo=UTC):
         slot = slot_at(plan, ZoneInfo(zone), now)
         names += [slot.name] if slot.name not in names[-1:] else []

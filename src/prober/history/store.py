@@ -503,7 +503,7 @@ class History:
         table, spans = tables.looks, tables.spans
         looks = connection.execute(
             _looks_numbered(table.c.target == target, table.c.plan == plan, table.c.base == base)
-            .where(table.c.began >= since, table.c.began < before, table.c.planned == 0)
+            .where(table.c.began >= since, table.c.began < before)
             .order_by(table.c.number)
         ).all()
         plan_id = self._word_ids(connection, [plan]).get(plan)

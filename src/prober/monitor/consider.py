@@ -35,6 +35,7 @@ TRANSIENT: tuple[Reason, ...] = (
     "deadline",
 )
 """Reasons that say more about the moment than about the server: what follows from such a look is not compared."""
+_OF_LITTLE = frozenset({"finding", UNDECIDED, "tls", "certificate", "certificate_name", "latency"})
 _LIVES = ("enough", "short", "expired")
 Send = Callable[[Message], tuple[tuple[str, str], ...]]
 """Whom a message goes to, each with the instant from which on it may be sent."""
@@ -72,24 +73,26 @@ class Considered:
 
 
 def consider(look: Look, facts: Facts | None, before: Before, policy: Policy) -> Considered:
-    """Everything that follows from one look. Of a look in a planned maintenance only what is good counts."""
-    if facts is not None and look.planned:
-        facts = None
-    kept = _kept(facts, look, before) if facts is not None else None
-    delta = _delta(kept, before, policy) if kept is not None else None
-    turned = [
-        _turn(reading, changed, before, look, policy)
-        for reading, changed in _readings(look, kept, delta, before, policy)
-    ]
+    """Everything that follows from one look.
+
+    A look that found the target down, or fell into a planned maintenance, tells of that and of nothing else: what its
+    findings say is kept for the score, and compared with nothing until a look comes that can be compared.
+    """
+    troubled = look.planned or look.up == "down"
+    kept = _kept(facts, look, before, troubled=troubled) if facts is not None else None
+    delta = _delta(kept, before, policy) if kept is not None and not troubled else None
+    readings = _readings(look, None if troubled else kept, delta, before, policy)
+    turned = [_turn(reading, change, before, look, policy) for reading, change in readings]
     if kept is not None and any(one.event == "suspected" for one in turned):
         # What follows from something that a second look may take back is compared when it is settled.
         kept = kept.model_copy(update=_without(kept, *FOLLOW))
         delta = delta.model_copy(update={"changes": _not_following(delta.changes)}) if delta is not None else None
     incidents, messages = _incidents(look, turned, before, policy)
     states = {one.state.key: one.state for one in turned}
+    states |= _held_back(kept, before) if kept is not None and troubled else {}
     named = {key: incident.id for incident in incidents.values() for key in incident.keys if incident.closed is None}
     keep = {key: one.model_copy(update={"incident": named.get(key, one.incident)}) for key, one in states.items()}
-    settled = tuple(sorted(key for key, one in keep.items() if one.course == "steady" and not one.turns))
+    settled = tuple(sorted(key for key, one in keep.items() if _is_settled(one)))
     recorded = Recorded(
         look=look.model_copy(update={"seen": kept.seen if kept is not None else ()}),
         facts=kept,
@@ -120,15 +123,40 @@ def worse(key: str, before: str | None, after: str | None) -> Judgement:
     return judgement_of(key, before, after)
 
 
-def _kept(facts: Facts, look: Look, before: Before) -> Facts:
+def _is_settled(state: KeyState) -> bool:
+    """Whether nothing of this course needs remembering: what the key is stands in the facts."""
+    return state.course == "steady" and not state.turns and state.value == state.baseline
+
+
+def _held_back(kept: Facts, before: Before) -> dict[str, KeyState]:
+    """Findings that are others than before in a look that can be compared with nothing, with what they were before."""
+    was = {fact.key: fact.value for one in before.standing for fact in one.facts}
+    return {
+        fact.key: KeyState(key=fact.key, baseline=was[fact.key], value=fact.value)
+        for fact in kept.facts
+        if _area(fact.key) == "finding"
+        and was.get(fact.key, fact.value) != fact.value
+        and fact.key not in before.states
+    }
+
+
+def _kept(facts: Facts, look: Look, before: Before, *, troubled: bool) -> Facts:
     """The facts as they are kept: what a look could not decide, or did not ask, stands on as it was."""
     held = {fact.key: fact for one in before.standing for fact in one.facts}
     seen = set(facts.seen) | ({UNDECIDED} if "finding" in facts.seen else set())
+    if troubled:
+        seen &= {"finding", UNDECIDED}
+    elif look.probes is not None and look.part == 0:
+        # A look that asks little tells of what it asks; what follows from it is seen by the whole look.
+        seen &= _OF_LITTLE
     kept: dict[str, Fact] = {}
     transient = False
     for fact in facts.facts:
         area, _, name = fact.key.partition("/")
         outcome, _, reason = fact.value.partition(":")
+        if fact.value == "untested" and area == "gate" and fact.key in held:
+            kept[fact.key] = held[fact.key]
+            continue
         if area != "finding" or outcome != "unknown":
             kept[fact.key] = fact
             continue
@@ -164,7 +192,7 @@ def _delta(kept: Facts, before: Before, policy: Policy) -> Delta | None:
     ]
     earlier = before.earlier(changed) if changed else ()
     for one in before.standing:
-        old = one.model_copy(update=_without(one, UNDECIDED))
+        old = _as_last_compared(one, before)
         seen = tuple(area for area in shown.seen if area in old.seen)
         here = {"seen": seen, "facts": tuple(fact for fact in shown.facts if _area(fact.key) in seen)}
         changes += compare(old, shown.model_copy(update=here), earlier=earlier, model=policy.model).changes
@@ -176,6 +204,21 @@ def _delta(kept: Facts, before: Before, policy: Policy) -> Delta | None:
         after=kept.run,
         changes=tuple(sorted(changes, key=lambda one: one.key)),
     )
+
+
+def _as_last_compared(one: Facts, before: Before) -> Facts:
+    """What stood before, with what it was in the last look that could be compared."""
+    held_back = {
+        key: state.baseline
+        for key, state in before.states.items()
+        if state.course == "steady" and state.value != state.baseline and state.baseline is not None
+    }
+    plain = one.model_copy(update=_without(one, UNDECIDED))
+    facts = tuple(
+        fact.model_copy(update={"value": held_back[fact.key]}) if fact.key in held_back else fact
+        for fact in plain.facts
+    )
+    return plain.model_copy(update={"facts": facts})
 
 
 def _different(old: Mapping[str, str], new: Mapping[str, str], seen: Sequence[str]) -> list[str]:
