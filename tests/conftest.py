@@ -14,6 +14,8 @@ import pytest
 from prober import cli
 
 if TYPE_CHECKING:
+    from tests.nights import Database, Inbox, Story
+
     from prober.history.store import History
 
 
@@ -96,48 +98,52 @@ def attest(desk: Path, prober: Callable[..., Ended]) -> Callable[..., Ended]:
 
 
 @pytest.fixture
-def open_history(tmp_path: Path) -> Iterator[Callable[..., "History"]]:
-    """Opens a history for this test: a SQLite file, or where PROBER_TEST_POSTGRES names a cluster a database of it.
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Database":
+    """An empty database; configurations may name it as env:PROBER_DATABASE where it is no file."""
+    from tests.nights import Database
 
-    Every call opens the same one; with `fresh` it is emptied first.
-    """
-    from sqlalchemy import create_engine
+    one = Database(tmp_path / "state" / "history.db")
+    one.empty()
+    if not one.is_file:
+        monkeypatch.setenv("PROBER_DATABASE", str(one.url))
+    return one
 
-    from prober.history import tables
-    from prober.history.store import History, sqlite_url
 
-    url = os.environ.get("PROBER_TEST_POSTGRES")
+@pytest.fixture
+def open_history(database: "Database") -> Iterator[Callable[..., "History"]]:
+    """Opens the history of this test; every call opens the same one, and with `fresh` it is emptied first."""
+    from prober.history.store import History
+
     opened: list[History] = []
-
-    def empty(engine_url: object) -> None:
-        engine = create_engine(str(engine_url).replace("postgresql:", "postgresql+psycopg:", 1))
-        with engine.begin() as connection:
-            for name in ("half_done", *(table.name for table in tables.metadata.sorted_tables)):
-                connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
-        engine.dispose()
-
-    if url is not None:
-        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-        server = create_engine(url.replace("postgresql:", "postgresql+psycopg:", 1), isolation_level="AUTOCOMMIT")
-        with server.connect() as connection:
-            there = connection.exec_driver_sql(f"SELECT 1 FROM pg_database WHERE datname = 'prober_{worker}'").scalar()
-            if not there:
-                connection.exec_driver_sql(f"CREATE DATABASE prober_{worker}")
-        server.dispose()
-        place: object = url.replace("/postgres?", f"/prober_{worker}?", 1)
-        empty(place)
-    else:
-        place = sqlite_url(tmp_path / "history.db")
 
     def open_(*, fresh: bool = False) -> History:
         if fresh:
             for one in opened:
                 one.close()
-            empty(place)
-        history = History.open(place, shown="the history")  # type: ignore[arg-type]
-        opened.append(history)
-        return history
+            database.empty()
+        database.path.parent.mkdir(exist_ok=True)
+        opened.append(History.open(database.url, shown="the history"))
+        return opened[-1]
 
     yield open_
     for one in opened:
         one.close()
+
+
+@pytest.fixture
+def told() -> "Iterator[Inbox]":
+    """A webhook that remembers what it was told."""
+    from tests.nights import Inbox
+
+    with Inbox() as inbox:
+        yield inbox
+
+
+@pytest.fixture
+def story(tmp_path: Path, told: "Inbox", database: "Database") -> "Iterator[Story]":
+    """A target, a monitor and a clock, from the next midnight on; start the server to begin."""
+    from tests.nights import CONFIG, Story
+
+    one = Story(tmp_path, CONFIG.replace("HOOK", told.url), database)
+    yield one
+    one.stop()
