@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.test_score_documents import BASE, book, found, ran, scored
 
 from prober import merkle
 from prober.archive import RunFolder, collected_digest, copy_for_rejudging, evidence_digest
+from prober.audit.derive import history_of
 from prober.audit.rejudge import rejudge
 from prober.audit.seal import Wish, period_of, seal
 from prober.audit.verify import verify
@@ -36,7 +38,6 @@ from prober.polls.looking import poll_of
 from prober.sandbox import Sandbox
 from prober.score import ScoredRun
 from prober.supplement import remembered_polls, supplemented
-from tests.test_score_documents import BASE, book, found, ran, scored
 
 EXAMPLES = settings(max_examples=25, derandomize=True, deadline=None)
 METADATA = f"{BASE}/metadata"
@@ -758,16 +759,12 @@ class TestKept:
         assert verify(sealed.path, probes, signer.public, {}).underived is None
         assert rejudge(sealed.path, probes, None, None).same
 
-        from prober.audit import seal as sealing
-
-        true_history = sealing.history_of
-
         def altered(*given: Any) -> Any:
-            runs, days = apart(true_history(*given))
+            runs, days = apart(history_of(*given))
             return (*runs, *(one.model_copy(update={"up": one.up - 1, "down": one.down + 1}) for one in days))
 
         # Somebody with the key seals days that say otherwise than their runs.
-        monkeypatch.setattr(sealing, "history_of", altered)
+        monkeypatch.setattr("prober.audit.seal.history_of", altered)
         forged = seal(wish, probes, tmp_path / "forged.zip")
         monkeypatch.undo()
         with pytest.raises(Refused, match="history of the run 20261002T020000Z-0000000a is not what the other runs"):
