@@ -640,5 +640,18 @@ def test_the_whole_book_on_the_page_has_no_fault_and_every_form_is_shown(tmp_pat
     assert (ended.code, ended.err) == (0, "")
     assert "Remark" not in ended.out
     everything = "\n".join(EXAMPLES)
-    forms = ("is", "share", "attested", "series", "all", "any", "conditional", "facets", "elsewhere", "values")
+    forms = (
+        "is",
+        "share",
+        "attested",
+        "series",
+        "availability",
+        "latency",
+        "all",
+        "any",
+        "conditional",
+        "facets",
+        "elsewhere",
+        "values",
+    )
     assert [form for form in forms if not re.search(rf"\b{form}:", everything)] == []

@@ -217,9 +217,9 @@ def _latency(form: Latency, place: Place, owner: str) -> Iterator[Fault]:
         yield Fault(
             (*place, "each_hour"), f"{owner} counts samples of each hour and names no number of `hours`; add it."
         )
-    yield from _twice(
-        (((*place, "kinds", index), kind) for index, kind in enumerate(form.kinds)), "kind", f" of {owner}"
-    )
+    for index, kind in enumerate(form.kinds):
+        if kind in form.kinds[:index]:
+            yield Fault((*place, "kinds", index), f"{owner} names the kind {kind} twice; name it once.")
 
 
 def _above_one(fraction: str, place: Place, owner: str) -> Iterator[Fault]:

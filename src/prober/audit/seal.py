@@ -328,9 +328,11 @@ def _refuse_outside_history(
                     f"{one.folder.path / HISTORY}: this run was scored with the run {line.run} before it; seal all of "
                     "them together with --period FROM..TO and the folder that holds them."
                 )
-        days = apart(history[one.run.id])[1]
+        days = {day.day: day for day in apart(history[one.run.id])[1]}
         for day in one.folder.poll_days():
-            if day not in days:
+            sealed = days.get(day.day)
+            # More runs of that day may be sealed than it was scored with, as more nights may be.
+            if sealed is None or sealed.runs < day.runs or (sealed.runs == day.runs and sealed != day):
                 raise Mistake(
                     f"{one.folder.path / HISTORY}: this run was scored with polls of {day.day} that are not those of "
                     "the runs of that day which are sealed here; seal all of them together with --period FROM..TO and "
