@@ -170,6 +170,10 @@ class Story:
         """The instant of the story's day `number`, counted from 1."""
         return self.first + timedelta(days=number - 1, **time)
 
+    def number_of(self, instant: str) -> int:
+        """The number of the day in which an instant lies."""
+        return (datetime.fromisoformat(instant) - self.first).days + 1
+
     def start(self, certificate_days: int = 60) -> None:
         self.server = Scripted(self.script, port=self.port, tls=True, certificate_days=certificate_days)
         self.server.__enter__()

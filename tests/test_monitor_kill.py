@@ -88,7 +88,7 @@ def play(story: Story, told: Inbox, moments: Sequence[float]) -> None:
     undisturbed = final(story)
     expected = Counter((one["kind"], one["title"]) for one in told.told)
     assert [one[0] for one in undisturbed["incidents"]] == ["change"]
-    assert sorted(kind for kind, _ in expected) == ["digest", "opened"]
+    assert sorted(kind for kind, _ in expected) == ["digest", "monitor", "opened"]
     assert undisturbed["waiting"] == 0
     kills = 0
     for moment in moments:

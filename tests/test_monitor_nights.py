@@ -1,22 +1,23 @@
 """Simulated nights against the real sandbox: what happened is scripted, and the monitor tells that and nothing else."""
 
-from datetime import datetime
+from fractions import Fraction
 
 import pytest
 from tests.nights import Inbox, Story, no_export, no_search_by, other_token_host, restless, software
+
+from prober.polls.figures import availability
 
 pytestmark = pytest.mark.history
 
 
 def incidents(story: Story) -> list[tuple[str, int, int | None, str | None]]:
     """Kind, day of opening, day of closing and why, of every incident."""
-
-    def day(instant: str | None) -> int | None:
-        return None if instant is None else (datetime.fromisoformat(instant) - story.first).days + 1
-
     with story.history() as history:
         found = history.incidents()
-    return [(one.kind, day(one.opened) or 0, day(one.closed), one.closed_because) for one in found]
+    return [
+        (one.kind, story.number_of(one.opened), story.number_of(one.closed) if one.closed else None, one.closed_because)
+        for one in found
+    ]
 
 
 @pytest.mark.deep
@@ -75,5 +76,45 @@ maintenance:
         ("change", 17, 47, "accepted"),
         ("blind", 22, 28, "recovered"),
         ("certificate", 27, 33, "recovered"),
-        ("flapping", 36, 47, "recovered"),
+        # Bad on every second night from 36 to 42; closed at the fifth calm look, one of which was a second look.
+        ("flapping", 36, 46, "recovered"),
     ]
+    assert [(one["kind"], story.number_of(one["time"])) for one in told.told] == [
+        ("digest", 5),
+        ("opened", 8),
+        ("closed", 9),
+        ("opened", 11),
+        ("digest", 12),
+        ("closed", 16),
+        ("digest", 16),
+        ("opened", 17),
+        ("digest", 18),
+        ("opened", 22),
+        ("opened", 27),
+        ("closed", 28),
+        ("closed", 33),
+        ("digest", 33),
+        ("opened", 36),
+        ("digest", 40),
+        ("closed", 46),
+        ("closed", 47),
+        ("digest", 51),
+        ("monitor", 56),
+    ]
+    assert len({one["key"] for one in told.told}) == len(told.told), "nothing is told twice"
+    with story.history() as history:
+        days = history.poll_days("main", since=story.first.isoformat(), before="2099-01-01T00:00:00.000000Z")
+    # Four looks on a plain day: three polls and the night. Worked out by hand:
+    #   47 plain days (all but 8, 9, 20 to 26, 50, 53, 54, 55), six of them with one look more: on day 1 and 56 the
+    #   night before is made up for, on 11, 17, 36 and 45 a second look asks for the statement again.
+    plain = 47 * 4 + 6 * 1
+    #   day 8: midnight and night up; 8:00, its second look and 16:00 down. Day 9: midnight and night down, then two up.
+    outage_up, outage_down = 2 + 2, 3 + 2
+    #   day 50: three up, and the night down in a maintenance that was announced 73 hours before.
+    #   day 53: one look at midnight before the monitor stopped; days 54 and 55: nothing, and nobody is to blame.
+    found = availability(days, leave_out_planned=True)
+    assert (found.up, found.down) == (plain + outage_up + 3 + 1, outage_down)
+    assert (found.up, found.down, found.undecided, found.left_out) == (202, 5, 28, 1)
+    assert found.share == Fraction(202, 207)
+    assert found.planned_minutes == {story.day(50).strftime("%Y-%m"): 240}
+    assert availability(days).share == Fraction(202, 208)

@@ -51,6 +51,10 @@ MOST_EARLIER = 50
 """Earlier values of one key that are looked back at."""
 
 
+Told = tuple[Message, tuple[tuple[str, str], ...]]
+"""A message with whom it goes to, each with the instant from which on it may be sent."""
+
+
 class HistoryLost(Mistake):
     """The database cannot be used. What was collected lies in the run folders and is recorded by the next round."""
 
@@ -66,8 +70,7 @@ class Recorded:
     settled: tuple[str, ...] = ()
     """Keys whose course needs no remembering any more: what they are stands in the facts."""
     incidents: tuple[Incident, ...] = ()
-    messages: tuple[tuple[Message, tuple[tuple[str, str], ...]], ...] = ()
-    """Each message with whom it goes to, and the instant from which on it may be sent."""
+    messages: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -246,7 +249,7 @@ class History:
             self._keep_news(connection, target, one.incidents, one.messages)
             return number
 
-    def tell(self, messages: Iterable[tuple[Message, tuple[tuple[str, str], ...]]]) -> None:
+    def tell(self, messages: Iterable[Told]) -> None:
         """Put messages that belong to no single look into the box of those to send; a known id is not put in again."""
         with self._writing() as connection:
             self._keep_news(connection, 0, (), messages)
@@ -270,9 +273,10 @@ class History:
                 .values(state=state, tries=one.tries + 1, due=due, why=why)
             )
 
-    def round_began(self, began: str) -> None:
-        """A round of the monitor began: what shows later that the monitor was alive."""
+    def round_began(self, began: str, messages: Iterable[Told] = ()) -> None:
+        """A round of the monitor began, which shows later that it was alive; with what is told at that."""
         with self._writing() as connection:
+            self._keep_news(connection, 0, (), messages)
             self._upsert(connection, tables.rounds, {"began": began, "looks": 0, "failed": 0}, ("began",))
 
     def round_ended(self, began: str, ended: str, looks: int, failed: int) -> None:
@@ -747,7 +751,7 @@ class History:
         connection: Connection,
         target: int,
         incidents: Iterable[Incident],
-        messages: Iterable[tuple[Message, tuple[tuple[str, str], ...]]],
+        messages: Iterable[Told],
     ) -> None:
         for one in incidents:
             row = {"id": one.id, "target": target, "opened": one.opened, "closed": one.closed, "line": one.line()}

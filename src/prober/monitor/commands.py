@@ -107,6 +107,9 @@ async def _run(
     with Listener(*listen, clock) if listen is not None else contextlib.nullcontext() as listener:
         say(f"Watching {_targets(settings)} until it is told to stop.")
         metrics = ""
+        await beat(settings, history, clock, from_environment, complain)
+        if listener is not None:
+            listener.show(metrics, clock.utc() + LATE)
         while not stopping.is_set():
             try:
                 done = await one_round(settings, history, clock, stopping, complain, wait_for_second=False)

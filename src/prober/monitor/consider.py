@@ -75,13 +75,13 @@ class Considered:
 def consider(look: Look, facts: Facts | None, before: Before, policy: Policy) -> Considered:
     """Everything that follows from one look.
 
-    A look that found the target down, or fell into a planned maintenance, tells of that and of nothing else: what its
-    findings say is kept for the score, and compared with nothing until a look comes that can be compared.
+    A look that found the target down, could not see it, or fell into a planned maintenance, tells of that and of
+    nothing else: what its findings say is kept for the score, and compared with nothing until a look comes that can be.
     """
-    troubled = look.planned or look.up == "down"
+    troubled = look.planned or look.up == "down" or _is_blind(facts)
     kept = _kept(facts, look, before, troubled=troubled) if facts is not None else None
     delta = _delta(kept, before, policy) if kept is not None and not troubled else None
-    readings = _readings(look, None if troubled else kept, delta, before, policy)
+    readings = _readings(look, kept, delta, before, policy, troubled=troubled)
     turned = [_turn(reading, change, before, look, policy) for reading, change in readings]
     if kept is not None and any(one.event == "suspected" for one in turned):
         # What follows from something that a second look may take back is compared when it is settled.
@@ -227,7 +227,7 @@ def _different(old: Mapping[str, str], new: Mapping[str, str], seen: Sequence[st
 
 
 def _readings(
-    look: Look, kept: Facts | None, delta: Delta | None, before: Before, policy: Policy
+    look: Look, kept: Facts | None, delta: Delta | None, before: Before, policy: Policy, *, troubled: bool
 ) -> list[tuple[Reading, Change | None]]:
     """What this look read: its own keys, what changed, and what has a course already."""
     found: dict[str, tuple[Reading, Change | None]] = {}
@@ -236,10 +236,13 @@ def _readings(
     if kept is None:
         return list(found.values())
     sight = _sight_read(kept)
-    if sight is not None and look.plan in policy.nightly and look.part == 0 and look.up != "down":
+    untroubled = not look.planned and look.up != "down"
+    if sight is not None and look.plan in policy.nightly and look.part == 0 and untroubled:
         found[SIGHT] = (Reading(key=SIGHT, value=sight), None)
     if look.certificate is not None:
         found[CERTIFICATE] = (Reading(key=CERTIFICATE, value=look.certificate), None)
+    if troubled:
+        return [found[key] for key in sorted(found)]
     for change in delta.changes if delta is not None else ():
         if _area(change.key) not in FOLLOW:
             found[change.key] = (Reading(key=change.key, value=change.after.value), change)
@@ -251,6 +254,14 @@ def _readings(
         if key not in found and area in kept.seen and asked and not (area == "finding" and name in undecided):
             found[key] = (Reading(key=key, value=now.get(key)), None)
     return [found[key] for key in sorted(found)]
+
+
+def _is_blind(facts: Facts | None) -> bool:
+    """Whether the CapabilityStatement could not be seen for a reason that says more about the moment."""
+    served = "finding/capability_statement_served"
+    value = next((one.value for one in (facts.facts if facts else ()) if one.key == served), "")
+    outcome, _, reason = value.partition(":")
+    return outcome == "unknown" and reason.strip() in TRANSIENT
 
 
 def _sight_read(kept: Facts) -> str | None:

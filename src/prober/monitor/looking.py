@@ -108,6 +108,8 @@ async def _surroundings(task: Task, settings: Settings, clock: Clock) -> tuple[d
     from prober.monitor.control import reachable
 
     lines: list[dict[str, object]] = []
+    if settings.monitor.vantage is not None:
+        lines.append({"kind": "vantage", "name": settings.monitor.vantage})
     if settings.monitor.control is not None:
         answered = await reachable(settings.monitor.control)
         lines.append({"kind": "control", "host": settings.monitor.control, "answered": answered})

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from prober.clock import Clock, instant
-from prober.history.store import History, HistoryLost, Recorded
+from prober.history.store import History, HistoryLost, Recorded, Told
 from prober.mistake import BadFolder, Mistake
 from prober.monitor import news
 from prober.monitor.consider import AVAILABILITY, FOLLOW, Before, Policy, consider
@@ -82,8 +82,8 @@ class Round:
         began = instant(self._clock.utc())
         for target in self._settings.monitor.targets:
             self._history.know(target.name, target.base, target.was, target.moved_from)
-        self._tell_absence(began)
-        self._history.round_began(began)
+        # With the beginning of the round or not at all, so that a kill between them tells nobody twice.
+        self._history.round_began(began, self._absence(began))
         await self._pick_up()
         while not self._stopping.is_set():
             now = self._clock.utc()
@@ -300,21 +300,23 @@ class Round:
 
     # Telling
 
-    def _tell_absence(self, now: str) -> None:
-        """Say it once where the monitor itself did not run, with how many looks are missing."""
+    def _absence(self, now: str) -> list[Told]:
+        """That the monitor itself did not run, with how many looks are missing between the last round and this one."""
         last = self._history.last_round()
         if last is None:
-            return
-        moment = datetime.fromisoformat(now)
-        slots = self._history.last_slots()
+            return []
+        zone, moment = self._settings.zone, datetime.fromisoformat(now)
+        known = self._history.last_slots()
         count = 0
         for name, plan in self._settings.monitor.looks.items():
-            if name in slots:
-                gone = missed(plan, self._settings.zone, slots[name], slot_at(plan, self._settings.zone, moment))
+            if name in known:
+                before = slot_at(plan, zone, datetime.fromisoformat(last[0]))
+                gone = missed(plan, zone, before.name, slot_at(plan, zone, moment))
                 count += gone * sum(name in self._settings.plans_of(one) for one in self._settings.monitor.targets)
-        if count:
-            message = news.absence(last[1] or last[0], now, count, now)
-            self._history.tell([(message, self._settings.recipients(message, moment))])
+        if not count:
+            return []
+        message = news.absence(last[1] or last[0], now, count, now)
+        return [(message, self._settings.recipients(message, moment))]
 
     def _tell_digests(self) -> None:
         """One message for each night that brought changes which are no incidents; the same night is told once."""
@@ -327,7 +329,7 @@ class Round:
                 continue
             changes: dict[str, list[Change]] = {}
             involved = self._in_incidents()
-            for _, target, change in self._history.changes(plan=name, slot=slot.name):
+            for target, change in _in_all(self._history.changes(plan=name, slot=slot.name)):
                 follows = change.key.partition("/")[0] in FOLLOW
                 if (change.judgement != "regression" or follows) and change.key not in involved.get(target, ()):
                     changes.setdefault(target, []).append(change)
@@ -343,6 +345,20 @@ class Round:
         for one in [*self._history.incidents(open_only=True), *self._history.incidents(since=since)]:
             found.setdefault(one.target, set()).update(one.keys)
         return found
+
+
+def _in_all(changes: Sequence[tuple[int, str, Change]]) -> list[tuple[str, Change]]:
+    """The changes of a night in all: what a second look saw as it was before has not changed."""
+    last: dict[tuple[str, str], Change] = {}
+    first: dict[tuple[str, str], Change] = {}
+    for _, target, change in changes:
+        first.setdefault((target, change.key), change)
+        last[target, change.key] = change
+    return [
+        (target, change)
+        for (target, key), change in last.items()
+        if first[target, key].before.value != change.after.value
+    ]
 
 
 def _probes_of(key: str) -> Iterable[str]:

@@ -178,6 +178,9 @@ class Monitor(Noun):
     jitter_minutes: int = Field(
         default=0, ge=0, le=120, description="How far each target's look is spread by its name."
     )
+    vantage: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$", description="What the place is called that looks."
+    )
     control: str | None = Field(
         default=None, description="A host and port that is surely there, such as the clinic's own gateway:443."
     )
