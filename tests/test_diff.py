@@ -1022,6 +1022,25 @@ def test_the_order_of_labels_and_bands_decides_and_what_is_unsure_does_not() -> 
     assert judgement_of("nobody/knows", "a", "b") == "neutral"
 
 
+def test_facts_of_a_later_prober_are_compared_as_they_are() -> None:
+    was = told(recorded("leader"))
+    (first, *rest) = was.facts
+    later_ = was.model_copy(
+        update={
+            "seen": (*was.seen, "brand"),
+            "facts": (first.model_copy(update={"key": "brand/logo", "value": "a"}), first, *rest),
+        }
+    )
+    newer = later_.model_copy(update={"facts": (later_.facts[0].model_copy(update={"value": "b"}), first, *rest)})
+    (change,) = compare(later_, newer, model=rule_book()).changes
+    assert (change.judgement, change.criteria, change.what) == (
+        "neutral",
+        (),
+        "The fact brand/logo changed from a to b.",
+    )
+    assert compare(was, later_).changes == ()
+
+
 def test_private_keys_and_secrets_stay_out_of_facts() -> None:
     secret = "s3cret-part-of-a-key"
     keys = [
