@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from prober.diff.collect import host_of
 from prober.diff.families import (
     FAMILIES,
     HOSTS,
@@ -44,8 +45,15 @@ class _Book:
 
     @classmethod
     def of(cls, model: MaturityModel | None) -> "_Book":
+        """Read once for the many targets of a night, which all have the same rule book."""
         if model is None:
             return cls()
+        if not _last_read or _last_read[0][0] is not model:
+            _last_read[:] = [(model, cls._read(model))]
+        return _last_read[0][1]
+
+    @classmethod
+    def _read(cls, model: MaturityModel) -> "_Book":
         criteria: dict[str, dict[str, None]] = {}
         for criterion in model.criteria:
             for asked in (one for level in criterion.levels.values() for one in level):
@@ -58,6 +66,9 @@ class _Book:
             frozenset(_probes(gate.met_by for gate in private)),
             frozenset(gate.id for gate in private),
         )
+
+
+_last_read: list[tuple[MaturityModel, _Book]] = []
 
 
 @dataclass
@@ -99,7 +110,7 @@ def compare(before: Facts, after: Facts, *, earlier: Sequence[Facts] = (), model
             differences[key] = _Difference(key, one, other)
     told = _told(differences)
     book = _Book.of(model) if told else _Book()
-    sides = _Sides(before, after, was, now, _latest_first(earlier, before))
+    sides = _Sides(before, after, was, now, _latest_first(earlier, before) if told else ())
     changes = [_change(one, sides, book) for one in told]
     return Delta.trusted(
         schema_="prober/diff/1",
@@ -116,8 +127,6 @@ def _mapped(facts: Facts, other: Facts) -> dict[str, Fact]:
     found = {one.key: one for one in facts.facts}
     if facts.subject == other.subject:
         return found
-    from prober.diff.collect import host_of
-
     host = host_of(facts.subject)
     return {key: _relative(one, facts.subject, host) for key, one in found.items()}
 

@@ -62,9 +62,12 @@ def judgement_of(key: str, before: Value, after: Value) -> Judgement:
 
 
 def same_value(key: str, before: Value, after: Value) -> bool:
-    """Whether two values mean the same: equal ones, and neighbouring bands of latency, between which jitter leads."""
+    """Whether two values mean the same: equal ones, neighbouring bands of latency, and one label however sure it is."""
     if before == after:
         return True
+    if area_of(key) == "label":
+        was, now = step_of(before), step_of(after)
+        return was is not None and now is not None and _label_name(before) == _label_name(after)
     return area_of(key) == "latency" and abs(_band(before) - _band(after)) == 1
 
 
@@ -107,6 +110,10 @@ def step_of(value: Value) -> tuple[int, int] | None:
     if not (name and mark and len(words) == 6 and words[0].isdecimal() and words[3].isdecimal()):
         return None
     return int(words[0]), int(words[3])
+
+
+def _label_name(value: Value) -> str:
+    return (value or "").rpartition(" (step ")[0]
 
 
 def label_value(name: str, step: int, most: int, count: int) -> str:

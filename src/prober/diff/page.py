@@ -64,8 +64,8 @@ def page() -> str:
         f"## Limits\n\nOf one area {MOST_PER_AREA} facts are kept, in the order of their keys; of more, a fact "
         "`capped/AREA` tells, and what lies beyond the last one kept is not compared. Long texts are cut and end with "
         "a part of their hash.",
-        "## The rules\n\nEach row is a kind of facts with changes of every sort, as `prober diff` says and judges "
-        "them. The probes are those whose findings rest on it, and so lead to the criteria that a change moves.\n\n"
+        "## The rules\n\nEach row is a kind of facts with changes of every sort, as `prober diff` tells them. The "
+        "probes are those whose findings rest on it, and so lead to the criteria that a change moves.\n\n"
         + "\n".join(_table()),
     ]
     return "\n\n".join(blocks) + "\n"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from prober.nouns.facts import Change, Delta, Judgement, Side
 from prober.render.disclaimer import DISCLAIMER, claims, disclaimed
 from prober.render.lines import Lines, joined
-from prober.render.markup import code, plain, table
+from prober.render.markup import plain, table
 from prober.render.visible import shortened
 
 JUDGED: tuple[Judgement, ...] = ("regression", "improvement", "neutral")
@@ -28,7 +28,10 @@ def terminal(delta: Delta, notes: Sequence[str], width: int) -> str:
     for judgement in JUDGED:
         changes = [one for one in delta.changes if one.judgement == judgement]
         if changes:
-            blocks.append([f"{_HEADINGS[judgement]}:", *(line for one in changes for line in _change(one, lines))])
+            shown, grouped = _grouped(changes)
+            told = [line for one in shown for line in _change(one, lines)]
+            told += [line for text in grouped for line in lines.row("  - ", text)]
+            blocks.append([f"{_HEADINGS[judgement]}:", *told])
     if delta.not_compared:
         blocks.append(lines.text(f"Not compared, since not both runs could look: {', '.join(delta.not_compared)}."))
     return joined(blocks, lines)
@@ -42,9 +45,12 @@ def markdown(delta: Delta, notes: Sequence[str]) -> str:
     for judgement in JUDGED:
         changes = [one for one in public if one.judgement == judgement]
         if changes:
-            blocks.append([f"#### {_HEADINGS[judgement]}", *table(_COLUMNS, map(_row, changes[:MOST_ROWS]))])
-            if len(changes) > MOST_ROWS:
-                blocks.append([f"There are {len(changes) - MOST_ROWS} more."])
+            shown, grouped = _grouped(changes)
+            rows = table(_COLUMNS, map(_row, shown[:MOST_ROWS])) if shown else []
+            blocks.append([f"#### {_HEADINGS[judgement]}", *rows])
+            blocks += [[plain(text)] for text in grouped]
+            if len(shown) > MOST_ROWS:
+                blocks.append([f"There are {len(shown) - MOST_ROWS} more."])
     if len(public) < len(delta.changes):
         count = len(delta.changes) - len(public)
         blocks.append([f"Changes that are told to the contact of the authorization alone: {count}."])
@@ -82,6 +88,24 @@ def _change(one: Change, lines: Lines) -> list[str]:
     return [*told, *lines.row("    before: ", _side(one.before)), *lines.row("    after:  ", _side(one.after))]
 
 
+def _grouped(changes: Sequence[Change]) -> tuple[list[Change], list[str]]:
+    """What is told one by one, and the sentences about what a night with little sight leaves open, by its reason."""
+    unsure: dict[str, list[str]] = {}
+    shown = []
+    for one in changes:
+        area, _, name = one.key.partition("/")
+        word, colon, reason = (one.after.value or "").partition(": ")
+        if one.judgement == "neutral" and area == "finding" and word == "unknown" and colon:
+            unsure.setdefault(f"These could not be told ({reason})", []).append(name)
+        elif one.judgement == "neutral" and area == "criterion" and ".." in (one.after.value or ""):
+            unsure.setdefault("Of these levels something else is sure now", []).append(
+                f"{name} {one.before.value} → {one.after.value}"
+            )
+        else:
+            shown.append(one)
+    return shown, [f"{what}: {', '.join(names)}." for what, names in unsure.items()]
+
+
 def _side(side: Side) -> str:
     value = "not there" if side.value is None else shortened(side.value, MOST_VALUE)
     proof = f", exchange {side.exchange}" if side.exchange else ""
@@ -100,8 +124,9 @@ def _row(one: Change) -> tuple[str, ...]:
 
 
 def _cell(side: Side) -> str:
-    value = "not there" if side.value is None else code(shortened(side.value, MOST_VALUE))
-    return f"{value}<br>exchange {code(f'{side.exchange}{side.pointer}')}" if side.exchange else value
+    value = "not there" if side.value is None else plain(shortened(side.value, MOST_VALUE))
+    pointer = f" at {plain(side.pointer)}" if side.pointer else ""
+    return f"{value}<br>exchange {plain(side.exchange)}{pointer}" if side.exchange else value
 
 
 def _guarded(block: list[str]) -> list[str]:
