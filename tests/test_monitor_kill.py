@@ -131,7 +131,7 @@ def test_two_monitors_at_once_are_one_too_many(night: Story, told: Inbox) -> Non
     else:
         # It began only after the first one had ended.
         assert "Nothing is due" in second.stdout
-    assert len(final(night)["looks"]) == 2 + 4
+    assert len(final(night)["looks"]) == 2 + 3
 
 
 def test_a_stop_in_the_middle_is_gone_on_with(night: Story) -> None:
@@ -145,7 +145,7 @@ def test_a_stop_in_the_middle_is_gone_on_with(night: Story) -> None:
     assert running.returncode == 3, out + err
     assert "It was stopped before all of it was done" in out
     finished(night)
-    assert len(final(night)["looks"]) == 2 + 4
+    assert len(final(night)["looks"]) == 2 + 3
 
 
 def test_the_lock_of_a_killed_monitor_holds_nobody_up(night: Story) -> None:
