@@ -446,10 +446,17 @@ def init(
     authorization: Annotated[
         Path | None, typer.Option("--authorization", metavar="FILE", help="Also make an authorization statement.")
     ] = None,
+    monitor: Annotated[
+        Path | None, typer.Option("--monitor", metavar="FILE", help="Make a monitoring configuration instead.")
+    ] = None,
 ) -> None:
-    """Write a commented provider.yaml to fill in, and if wished an authorization statement."""
-    from prober.scaffold import new_authorization_file, new_provider_file
+    """Write a commented provider.yaml to fill in, and if wished an authorization statement or a monitor.yaml."""
+    from prober.scaffold import new_authorization_file, new_monitor_file, new_provider_file
 
+    if monitor is not None:
+        new_monitor_file(monitor)
+        say(f"{monitor} is ready to be filled in; then run `prober monitor --config {monitor} --once`.")
+        return
     new_provider_file(path)
     if authorization is not None:
         new_authorization_file(authorization)

@@ -87,6 +87,52 @@ fhir_bases:
 """
 
 
+_MONITOR = """# What prober looks at by itself, when, how deeply, and who is told. `prober monitor --once` does what is due now;
+# `prober monitor` goes on until it is told to stop. Paths are relative to this file.
+schema: prober/monitor/1
+state: state                   # run folders, history, feed, metrics and lock
+# database: env:PROBER_DATABASE    # a PostgreSQL URL by reference; without it the history is a SQLite file in `state`
+time_zone: UTC                 # an IANA name such as America/Chicago: nights, weeks, quiet hours and maintenance
+# contact: it@example.org      # whom an operator may ask; it stands in every request
+# vantage: datacentre-north    # what the place is called that looks
+# A host and port that is surely there: without it a silent server is not called down, since the fault may be here.
+# control: gateway.example.org:443
+# jitter_minutes: 30           # spreads the looks over so many minutes, each target at the same place every night
+
+looks:
+  hourly: {every: 60, depth: discovery}
+  nightly: {every: night, at: "02:00", depth: standard}
+  # One bulk export in a week. Permits that start jobs or write are named; tests of refused tokens never run by schedule.
+  # weekly: {every: week, on: sunday, at: "03:30", depth: full, permits: [active, credentials, patient_data, jobs]}
+
+targets:
+  - name: FILL IN a short name in lower case
+    base: FILL IN, for example https://fhir.example.org/r4
+    # provider: provider.yaml
+    # attestations: attestations.yaml
+    # authorization: statement.yaml
+    # bearer: env:PROBER_TOKEN
+    # looks: [hourly, nightly] # without this: every kind above
+    # waivers: waivers.yaml    # what stays silent, why, who says so, until when; it changes no score
+    # was: [old-name]          # goes on with the history under an earlier name,
+    # moved_from: [https://old.example.org/r4]    # or of an earlier base
+
+# maintenance:
+#   - {begins: "2026-12-05T22:00:00Z", ends: "2026-12-06T01:00:00Z",
+#      announced: "2026-12-01T08:00:00Z", where: "https://status.example.org/planned"}
+#   - {on: sunday, at: "01:00", minutes: 90}
+
+# alerts: {second_look_minutes: 10, clear_looks: 2, quiet: ["22:00", "06:00"]}
+# recipients:
+#   - {name: operations, webhook: "env:PROBER_WEBHOOK", kinds: [opened, closed, monitor]}
+#   - {name: lead, mail: lead@example.org, kinds: [digest]}
+#   - {name: safety, mail: safety@example.org, kinds: [gate], private: true}
+# mail: {host: smtp.example.org, sender: prober@example.org, user: prober, password: "env:PROBER_SMTP_PASSWORD"}
+# heartbeat: {file: heartbeat.json, url: "env:PROBER_HEARTBEAT"}
+# retention: {nights: 120, polls: 35}
+"""
+
+
 _AUTHORIZATION = """# Who permits what on which server, and until when; signed by whoever operates it. It is checked
 # before the first request and sealed in the run, and its short form stands on the report's first page.
 schema: prober/authorization/1
@@ -131,6 +177,11 @@ def new_probe(id_: str, into: Path) -> tuple[Path, ...]:
 def new_authorization_file(path: Path) -> None:
     """Write the commented authorization statement. Raises Mistake if something is there already."""
     _write_new(path, _AUTHORIZATION)
+
+
+def new_monitor_file(path: Path) -> None:
+    """Write the commented monitoring configuration. Raises Mistake if something is there already."""
+    _write_new(path, _MONITOR)
 
 
 def new_provider_file(path: Path) -> None:

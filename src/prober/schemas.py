@@ -14,6 +14,7 @@ from prober.nouns.history import HistoryLine
 from prober.nouns.incident import Post
 from prober.nouns.ledger import LedgerExtract, LedgerLine
 from prober.nouns.model import Model
+from prober.nouns.monitor import Monitor
 from prober.nouns.polls import PollDay
 from prober.nouns.provider import Authorization, Provider
 from prober.nouns.run import Run
@@ -44,6 +45,7 @@ def schemas() -> Mapping[str, str]:
         "message": TypeAdapter(Post),
         "facts": TypeAdapter(Facts),
         "diff": TypeAdapter(Delta),
+        "monitor": TypeAdapter(Monitor),
     }
     return {f"{name}.schema.json": _text(name, adapter) for name, adapter in nouns.items()}
 

@@ -134,7 +134,7 @@ class History:
             return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": WAIT_SECONDS})
         except ImportError as error:
             raise HistoryLost(
-                f"{self.shown}: PostgreSQL needs its driver; install it with `pip install 'prober[postgres]'`."
+                f"{self.shown}: PostgreSQL needs its driver; install prober with its extra `postgres`."
             ) from error
 
     @classmethod

@@ -106,7 +106,7 @@ class Settings:
 
 def load_settings(path: Path, today: date) -> Settings:
     """Read monitor.yaml and what it names. Raises Mistake naming file, line and remedy."""
-    monitor = load_yaml(path, Monitor)
+    monitor = load_yaml(path, Monitor, form=True)
     probes = load_probes()
     try:
         zone = ZoneInfo(monitor.time_zone)
