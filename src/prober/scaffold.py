@@ -87,8 +87,8 @@ fhir_bases:
 """
 
 
-_MONITOR = """# What prober looks at by itself, when, how deeply, and who is told. `prober monitor --once` does what is due now;
-# `prober monitor` goes on until it is told to stop. Paths are relative to this file.
+_MONITOR = """# What prober looks at by itself, when, how deeply, and who is told. `prober monitor --once` does what is
+# due now; `prober monitor` goes on until it is told to stop. Paths are relative to this file.
 schema: prober/monitor/1
 state: state                   # run folders, history, feed, metrics and lock
 # database: env:PROBER_DATABASE    # a PostgreSQL URL by reference; without it the history is a SQLite file in `state`
@@ -102,7 +102,8 @@ time_zone: UTC                 # an IANA name such as America/Chicago: nights, w
 looks:
   hourly: {every: 60, depth: discovery}
   nightly: {every: night, at: "02:00", depth: standard}
-  # One bulk export in a week. Permits that start jobs or write are named; tests of refused tokens never run by schedule.
+  # One bulk export in a week. Permits that start jobs or write are named; tests with tokens that must be refused never
+  # run by schedule.
   # weekly: {every: week, on: sunday, at: "03:30", depth: full, permits: [active, credentials, patient_data, jobs]}
 
 targets:
