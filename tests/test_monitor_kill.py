@@ -106,6 +106,7 @@ def play(story: Story, told: Inbox, moments: Sequence[float]) -> None:
     assert kills >= len(moments)
 
 
+@pytest.mark.deep
 def test_a_killed_night_ends_as_an_undisturbed_one(night: Story, told: Inbox) -> None:
     play(night, told, [0.6])
 
@@ -134,6 +135,7 @@ def test_two_monitors_at_once_are_one_too_many(night: Story, told: Inbox) -> Non
     assert len(final(night)["looks"]) == 2 + 3
 
 
+@pytest.mark.deep
 def test_a_stop_in_the_middle_is_gone_on_with(night: Story) -> None:
     running = subprocess.Popen(command(night), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     place = night.place / "state" / "runs" / "main" / "nightly"
@@ -148,6 +150,7 @@ def test_a_stop_in_the_middle_is_gone_on_with(night: Story) -> None:
     assert len(final(night)["looks"]) == 2 + 3
 
 
+@pytest.mark.deep
 def test_the_lock_of_a_killed_monitor_holds_nobody_up(night: Story) -> None:
     lock = night.place / "state" / "monitor.lock"
     lock.write_text("process 1, since long ago\n")

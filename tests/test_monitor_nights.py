@@ -1,5 +1,6 @@
 """Simulated nights against the real sandbox: what happened is scripted, and the monitor tells that and nothing else."""
 
+import re
 from fractions import Fraction
 
 import pytest
@@ -18,6 +19,17 @@ def incidents(story: Story) -> list[tuple[str, int, int | None, str | None]]:
         (one.kind, story.number_of(one.opened), story.number_of(one.closed) if one.closed else None, one.closed_because)
         for one in found
     ]
+
+
+def test_a_few_nights_tell_what_went_and_came_back(story: Story, told: Inbox) -> None:
+    story.config = re.sub(r"\n  sixth: .*", "", story.config)
+    story.start()
+    for day in range(1, 6):
+        story.script.edits = [restless(story), *([no_export] if day == 3 else [])]
+        assert story.round(story.day(day, hours=2, minutes=5)) == 0, story.said
+    assert incidents(story) == [("change", 3, 5, "recovered")]
+    assert [(one["kind"], story.number_of(one["time"])) for one in told.told] == [("opened", 3), ("closed", 5)]
+    assert "export" in told.told[0]["title"]
 
 
 @pytest.mark.deep
@@ -80,11 +92,16 @@ maintenance:
         ("flapping", 36, 46, "recovered"),
     ]
     assert [(one["kind"], story.number_of(one["time"])) for one in told.told] == [
+        # A new release; seven days of polls, so that availability has a level; the outage and its end, and that level.
         ("digest", 5),
+        ("digest", 7),
         ("opened", 8),
         ("closed", 9),
+        ("digest", 10),
+        # The export goes, a level with it; both come back.
         ("opened", 11),
         ("digest", 12),
+        ("digest", 15),
         ("closed", 16),
         ("digest", 16),
         ("opened", 17),

@@ -33,7 +33,8 @@ def opened_message(incident: Incident, look: Look, *, waiver_over: bool = False)
     lines = [_line(change) for change in incident.changes[:MOST_LINES]]
     rest = len(incident.changes) - MOST_LINES
     lines += [f"{rest} more changes are in the history."] if rest > 0 else []
-    lines.append(f"First seen {_minute(incident.began)}, seen again {_minute(incident.opened)}.")
+    again = f", seen again {_minute(incident.opened)}" if incident.opened != incident.began else ""
+    lines.append(f"First seen {_minute(incident.began)}{again}.")
     lines += ["The waiver that kept this silent has run out."] if waiver_over else []
     lines.append(_proof(look))
     return Message(

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from prober.clock import Clock, instant
+from prober.diff.families import HOSTS, area_of
 from prober.history.store import History, HistoryLost, Recorded, Told
 from prober.mistake import BadFolder, Mistake
 from prober.monitor import news
@@ -330,8 +331,10 @@ class Round:
             changes: dict[str, list[Change]] = {}
             involved = self._in_incidents()
             for target, change in _in_all(self._history.changes(plan=name, slot=slot.name)):
-                follows = change.key.partition("/")[0] in FOLLOW
-                if (change.judgement != "regression" or follows) and change.key not in involved.get(target, ()):
+                area, _, name = change.key.partition("/")
+                told = involved.get(target, set())
+                # An address whose host moved is told with its host.
+                if (change.judgement != "regression" or area in FOLLOW) and not {change.key, name} & told:
                     changes.setdefault(target, []).append(change)
             count = len(self._history.incidents(open_only=True))
             message = news.digest(f"{name}-{slot.name}", instant(now), changes, count)
@@ -343,7 +346,8 @@ class Round:
         since = instant(self._clock.utc() - timedelta(days=self._settings.monitor.alerts.accept_days + 1))
         found: dict[str, set[str]] = {}
         for one in [*self._history.incidents(open_only=True), *self._history.incidents(since=since)]:
-            found.setdefault(one.target, set()).update(one.keys)
+            names = {key.partition("/")[2] for key in one.keys if area_of(key) in HOSTS.values()}
+            found.setdefault(one.target, set()).update(one.keys, names)
         return found
 
 
