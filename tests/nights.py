@@ -159,6 +159,7 @@ class Story:
         self.clock = Nights(first)
         self.script = Script()
         self.server: Scripted | None = None
+        self.defects: tuple[str, ...] = ()
         self.port = 0
         self.said: list[str] = []
         self.config = config
@@ -175,7 +176,9 @@ class Story:
         return (datetime.fromisoformat(instant) - self.first).days + 1
 
     def start(self, certificate_days: int = 60) -> None:
-        self.server = Scripted(self.script, port=self.port, tls=True, certificate_days=certificate_days)
+        self.server = Scripted(
+            self.script, port=self.port, tls=True, certificate_days=certificate_days, defects=self.defects
+        )
         self.server.__enter__()
         self.port = int(self.server.base_url.rsplit(":", 1)[1].split("/")[0])
         (self.place / "ca.pem").write_bytes(self.server.ca_pem or b"")

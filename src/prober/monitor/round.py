@@ -253,6 +253,12 @@ class Round:
             self.done.looks += 1
             fresh = [one for one in considered.recorded.incidents if one.closed is None and one.opened == look.began]
             self.done.opened += len(fresh)
+            for message, recipients in considered.recorded.messages:
+                if message.private and not recipients:
+                    self._say(
+                        f"{look.target}: a gate of safety fired or cleared, and no recipient may be told (`private: "
+                        f"true`); see `prober history {look.target}`."
+                    )
             self.done.closed += sum(one.closed is not None for one in considered.recorded.incidents)
 
     async def _pick_up(self) -> None:
