@@ -184,7 +184,7 @@ class Story:
         (self.place / "ca.pem").write_bytes(self.server.ca_pem or b"")
         path = self.place / "monitor.yaml"
         if not path.exists():
-            path.write_text(self.config.replace("BASE", f"https://127.0.0.1:{self.port}/fhir"))
+            path.write_text(self.config.replace("THE_SERVER", f"https://127.0.0.1:{self.port}/fhir"))
 
     def stop(self) -> None:
         if self.server is not None:
@@ -215,7 +215,7 @@ looks:
   nightly: {every: night, at: "02:00", depth: standard}
   sixth: {every: 480, depth: discovery, probes: [capability_statement_served]}
 targets:
-  - {name: main, base: BASE, ca_file: ca.pem}
+  - {name: main, base: THE_SERVER, ca_file: ca.pem}
 recipients:
   - {name: feed, webhook: "HOOK", kinds: [opened, closed, digest, monitor]}
 
