@@ -117,6 +117,7 @@ def test_fifty_killed_nights_end_as_an_undisturbed_one(night: Story, told: Inbox
     play(night, told, [drawn.uniform(0.15, 1.0) for _ in range(50)])
 
 
+@pytest.mark.deep
 def test_two_monitors_at_once_are_one_too_many(night: Story, told: Inbox) -> None:
     """The second one says who is at work, and nothing is looked at twice."""
     first = subprocess.Popen(command(night), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -25,7 +25,7 @@ def incidents(story: Story) -> list[tuple[str, int, int | None, str | None]]:
 
 
 def test_a_few_nights_tell_what_went_and_came_back(story: Story, told: Inbox) -> None:
-    story.config = re.sub(r"\n  sixth: .*", "", story.config)
+    story.config = re.sub(r"\n  sixth: .*", "", story.config).replace("depth: standard", "depth: discovery")
     story.start()
     for day in range(1, 6):
         story.script.edits = [restless(story), *([no_export] if day == 3 else [])]
@@ -171,6 +171,7 @@ def test_the_run_folders_of_a_monitor_score_again_and_are_sealed_as_a_period(
     assert f"{findings} findings, the scorecard: the same, byte for byte" in verified.out
 
 
+@pytest.mark.deep
 def test_a_gate_of_safety_that_nobody_may_be_told_of_is_at_least_said(story: Story) -> None:
     """Where no recipient is private, whoever runs the monitor reads it: no message goes out."""
     story.config = re.sub(r"\n  sixth: .*", "", story.config) + "alerts: {second_look_minutes: 0}\n"
