@@ -1,10 +1,10 @@
-"""A poll as the history keeps it: what its look does not say already, in few bytes, since there are very many."""
+"""Polls and days of polls as the history keeps them: what is not said beside them, in few bytes, as there are many."""
 
 import json
 
 from prober.nouns.base import canonical
 from prober.nouns.look import Look
-from prober.nouns.polls import SAMPLE_KINDS, Poll, Sample, SampleKind, Window
+from prober.nouns.polls import HOURS, SAMPLE_KINDS, Poll, PollDay, Sample, SampleKind, Window
 
 
 def packed(poll: Poll) -> str:
@@ -44,4 +44,43 @@ def unpacked(look: Look) -> Poll:
             for hour, microseconds in pairs
         ),
         vantage=value["v"],
+    )
+
+
+_COUNTS = ("runs", "up", "down", "undecided", "planned_up", "planned_down", "planned_seconds", "late_seconds")
+
+
+def packed_day(one: PollDay) -> str:
+    """What of a day is not in the columns of its row."""
+    value: dict[str, object] = {"n": [getattr(one, name) for name in _COUNTS], "r": one.root, "v": list(one.vantage)}
+    if one.undecided_because:
+        value["u"] = one.undecided_because
+    if one.samples:
+        value["s"] = {kind: list(samples) for kind, samples in one.samples.items()}
+        value["h"] = {
+            kind: [[hour, count] for hour, count in enumerate(counts) if count] for kind, counts in one.hours.items()
+        }
+    return canonical(value)
+
+
+def unpacked_day(line: str, *, day: str, base: str, environment: str) -> PollDay:
+    """The day of such a row. It was checked when it was made, and there are hundreds of them in a trend."""
+    value = json.loads(line)
+    hours: dict[str, tuple[int, ...]] = {}
+    for kind, pairs in value.get("h", {}).items():
+        counts = [0] * HOURS
+        for hour, count in pairs:
+            counts[hour] = count
+        hours[kind] = tuple(counts)
+    return PollDay.trusted(
+        schema_="prober/polls/1",
+        subject=base,
+        environment=environment,
+        day=day,
+        root=value["r"],
+        undecided_because=value.get("u", {}),
+        samples={kind: tuple(samples) for kind, samples in value.get("s", {}).items()},
+        hours=hours,
+        vantage=tuple(value["v"]),
+        **dict(zip(_COUNTS, value["n"], strict=True)),
     )
