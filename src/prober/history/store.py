@@ -23,6 +23,7 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    exists,
     func,
     insert,
     inspect,
@@ -86,6 +87,27 @@ class Pending:
 
 
 @dataclass(frozen=True)
+class Held:
+    """A fact and for how long it held: from the look that first saw it to the one that saw it otherwise, as UTC
+    instants; `until` is None for what holds now."""
+
+    key: str
+    value: str
+    since: str
+    until: str | None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A run folder, with the number of its look, the name of its target, its run, and where it lies."""
+
+    number: int
+    target: str
+    run: str
+    folder: str
+
+
+@dataclass(frozen=True)
 class Overview:
     """How all targets stand, by name, or by name and kind of look."""
 
@@ -126,6 +148,8 @@ class History:
         # Words and their numbers, both ways; none is ever altered.
         self._numbers: dict[str, int] = {}
         self._texts: dict[int, str] = {}
+        # What one target's facts were when they were last read, which is a moment before they are written.
+        self._stood: tuple[_Stand, _Spans] | None = None
         self._lock: Connection | None = None
         self._engine = self._made(parsed)
 
@@ -243,8 +267,13 @@ class History:
                 if slot not in there:
                     new.setdefault(slot, one)
             there |= self._add_looks(connection, targets, [one.look for one in new.values()])
+            sights = self._sights(connection, {(target, plan) for target, plan, *_ in new})
+            last: dict[tuple[int, str], int] = {}
             for slot, one in new.items():
-                self._keep(connection, targets[one.look.target], there[slot], one)
+                place = slot[:2]
+                sights[place] = self._keep(connection, slot[0], there[slot], one, sights.get(place, {}))
+                last |= {place: there[slot]} if one.look.part == 0 else {}
+            self._keep_sights(connection, sights, last)
             return [there[_slot_of(targets, one.look)] for one in listed]
 
     def _target_ids(self, connection: Connection, names: Iterable[str]) -> dict[str, int]:
@@ -293,26 +322,57 @@ class History:
         made = insert(tables.looks).returning(tables.looks.c.number, sort_by_parameter_order=True)
         numbers = [int(number) for number in connection.scalars(made, rows)]
         late = tables.days
-        for target, day in sorted({(targets[look.target], look.began[:10]) for look in looks}):
-            connection.execute(delete(late).where(late.c.target == target, late.c.day == day))
+        gone = delete(late).where(late.c.target == bindparam("at"), late.c.day == bindparam("on"))
+        connection.execute(gone, [{"at": targets[look.target], "on": look.began[:10]} for look in looks])
         return {_slot_of(targets, look): number for look, number in zip(looks, numbers, strict=True)}
 
-    def _keep(self, connection: Connection, target: int, number: int, one: Recorded) -> None:
-        """All that follows from a look."""
+    def _keep(
+        self, connection: Connection, target: int, number: int, one: Recorded, sight: dict[str, int]
+    ) -> dict[str, int]:
+        """All that follows from a look. Which looks saw the areas of facts last, after it."""
         look = one.look
-        sight = self._sight(connection, target, look.plan)
         self._keep_changes(connection, target, look, number, one.delta, sight)
         if one.facts is not None:
-            self._keep_facts(connection, target, look.plan, number, one.facts)
+            self._keep_facts(connection, target, look.plan, number, one.facts, sight)
             sight = sight | dict.fromkeys(one.facts.seen, number)
-        row = {"target": target, "plan": look.plan, "line": canonical(sight)}
-        row |= {"last": number} if look.part == 0 else {}
-        self._upsert(connection, tables.sights, row, ("target", "plan"))
         self._keep_states(connection, target, one.states)
         for part in _parts(one.settled):
             gone = delete(tables.states).where(tables.states.c.target == target, tables.states.c.key.in_(part))
             connection.execute(gone)
         self._keep_news(connection, target, one.incidents, one.messages)
+        return sight
+
+    def _sights(
+        self, connection: Connection, places: Iterable[tuple[int, str]]
+    ) -> dict[tuple[int, str], dict[str, int]]:
+        table = tables.sights
+        by_plan: dict[str, list[int]] = {}
+        for target, plan in sorted(places):
+            by_plan.setdefault(plan, []).append(target)
+        return {
+            (row.target, plan): json.loads(row.line)
+            for plan, targets in by_plan.items()
+            for part in _parts(targets)
+            for row in connection.execute(
+                select(table.c.target, table.c.line).where(table.c.target.in_(part), table.c.plan == plan)
+            )
+        }
+
+    def _keep_sights(
+        self,
+        connection: Connection,
+        sights: Mapping[tuple[int, str], Mapping[str, int]],
+        last: Mapping[tuple[int, str], int],
+    ) -> None:
+        table = tables.sights
+        rows = [
+            {"target": target, "plan": plan, "line": canonical(sight), "last": last.get((target, plan))}
+            for (target, plan), sight in sights.items()
+        ]
+        if rows:
+            made = (sqlite if self.is_sqlite else postgresql).insert(table)
+            new = {"line": made.excluded.line, "last": func.coalesce(made.excluded.last, table.c.last)}
+            connection.execute(made.on_conflict_do_update(index_elements=["target", "plan"], set_=new), rows)
 
     def _keep_states(self, connection: Connection, target: int, states: Iterable[KeyState]) -> None:
         for state in states:
@@ -446,24 +506,44 @@ class History:
         """The facts as they stand, apart by the look that last saw them: each area belongs to exactly one of these."""
         with self._reading() as connection:
             id_ = self._known(connection, target)
+            return self._standing(connection, id_, target, plan) if id_ is not None else ()
+
+    def before(self, target: str, plan: str) -> tuple[tuple[Facts, ...], dict[str, KeyState], tuple[Incident, ...]]:
+        """What a look is held against, read at once: the facts as they stand, the courses, the open incidents."""
+        states, incidents = tables.states, tables.incidents
+        with self._reading() as connection:
+            id_ = self._known(connection, target)
             if id_ is None:
-                return ()
-            sight = self._sight(connection, id_, plan)
-            if not sight:
-                return ()
-            by_look: dict[int, list[str]] = {}
-            for area, number in sight.items():
-                by_look.setdefault(number, []).append(area)
-            found = self._looks_numbered(connection, target, by_look)
-            facts: dict[str, list[Fact]] = {}
-            for key, (_, *said) in self._open_spans(connection, id_, plan).items():
-                value, exchange, pointer = said
-                one = Fact.trusted(key=key, value=value, exchange=exchange, pointer=pointer)
-                facts.setdefault(_area(key), []).append(one)
-            return tuple(
-                _facts(found[number], tuple(sorted(areas)), [fact for area in areas for fact in facts.get(area, ())])
-                for number, areas in sorted(by_look.items())
+                return (), {}, ()
+            courses = connection.execute(select(states.c.key, states.c.line).where(states.c.target == id_)).all()
+            open_now = connection.execute(
+                select(incidents.c.line)
+                .where(incidents.c.target == id_, incidents.c.closed.is_(None))
+                .order_by(incidents.c.opened, incidents.c.id)
+            ).all()
+            return (
+                self._standing(connection, id_, target, plan),
+                {key: KeyState.model_validate_json(line) for key, line in courses},
+                tuple(Incident.model_validate_json(line) for (line,) in open_now),
             )
+
+    def _standing(self, connection: Connection, id_: int, target: str, plan: str) -> tuple[Facts, ...]:
+        sight = self._sight(connection, id_, plan)
+        if not sight:
+            return ()
+        by_look: dict[int, list[str]] = {}
+        for area, number in sight.items():
+            by_look.setdefault(number, []).append(area)
+        found = self._looks_numbered(connection, target, by_look)
+        spans = self._open_spans(connection, id_, plan)
+        self._stood = _Stand(id_, plan, canonical(sight)), spans
+        facts: dict[int, list[Fact]] = {number: [] for number in by_look}
+        for key, (_, value, exchange, pointer) in spans.items():
+            if (number := sight.get(_area(key), 0)) in facts:
+                facts[number].append(Fact.trusted(key=key, value=value, exchange=exchange, pointer=pointer))
+        return tuple(
+            _facts(found[number], tuple(sorted(areas)), facts[number]) for number, areas in sorted(by_look.items())
+        )
 
     def earlier(self, target: str, plan: str, keys: Iterable[str]) -> tuple[Facts, ...]:
         """What these keys were before they became what they are: facts that hold only them, the latest first."""
@@ -491,6 +571,50 @@ class History:
                 for row in rows
                 if row.since in looks
             )
+
+    def course(self, target: str, plan: str, area: str) -> list[Held]:
+        """How the facts of an area went, such as the levels of all criteria, in the order of time."""
+        spans, table = tables.spans, tables.looks
+        with self._reading() as connection:
+            id_ = self._known(connection, target)
+            plan_id = self._word_ids(connection, [plan]).get(plan)
+            if id_ is None or plan_id is None:
+                return []
+            ended = table.alias()
+            rows = connection.execute(
+                select(spans.c.key, spans.c.value, table.c.began.label("since"), ended.c.began.label("until"))
+                .join(table, table.c.number == spans.c.since)
+                .outerjoin(ended, ended.c.number == spans.c.until)
+                .where(spans.c.target == id_, spans.c.plan == plan_id)
+                .order_by(spans.c.since)
+            ).all()
+            said = self._said(connection, {number for row in rows for number in (row.key, row.value)})
+            return [
+                Held(said[key], said[value], since, until)
+                for key, value, since, until in rows
+                if _area(said[key]) == area
+            ]
+
+    def folders(self, plan: str, before: str, *, keep_changes: bool) -> list[Kept]:
+        """The run folders of one kind of look that began before an instant and are still there, oldest first.
+
+        Without the last look at each target, those that are in a bundle, and with `keep_changes` those on either side
+        of a change.
+        """
+        table, names, changed = tables.looks, tables.targets, tables.changes
+        query = (
+            select(table.c.number, names.c.name, table.c.run, table.c.folder)
+            .join(names, names.c.id == table.c.target)
+            .where(table.c.plan == plan, table.c.began < before, table.c.folder.is_not(None))
+            .where(table.c.number.not_in(select(tables.sights.c.last).where(tables.sights.c.last.is_not(None))))
+            .where(~exists().where(tables.bundled.c.target == table.c.target, tables.bundled.c.run == table.c.run))
+            .order_by(table.c.number)
+        )
+        if keep_changes:
+            query = query.where(~exists().where(changed.c.look == table.c.number))
+            query = query.where(~exists().where(changed.c.before == table.c.number))
+        with self._reading() as connection:
+            return [Kept(number, name, run, folder) for number, name, run, folder in connection.execute(query)]
 
     def changes(
         self, *, target: str | None = None, plan: str | None = None, slot: str | None = None, since: int = 0
@@ -825,14 +949,23 @@ class History:
         said = self._said(connection, {row._mapping[name] for row in rows for name in _WORDS} - {None})
         return [_look(row, target, said) for row in rows]
 
-    def _keep_facts(self, connection: Connection, target: int, plan: str, number: int, facts: Facts) -> None:
+    def _keep_facts(
+        self, connection: Connection, target: int, plan: str, number: int, facts: Facts, sight: Mapping[str, int]
+    ) -> None:
         spans = tables.spans
         seen = set(facts.seen)
         plan_id = self._intern(connection, [plan])[plan]
         new = {fact.key: fact for fact in facts.facts if _area(fact.key) in seen}
         gone: list[int] = []
         elsewhere: list[tuple[int, Fact]] = []
-        for key, (key_id, value, exchange, pointer) in self._open_spans(connection, target, plan).items():
+        stood = self._stood
+        if stood is None or stood[0] != _Stand(target, plan, canonical(sight)):
+            held = self._open_spans(connection, target, plan)
+        else:
+            # Each record of facts alters the sight, so these are as they were.
+            held = stood[1]
+        self._stood = None
+        for key, (key_id, value, exchange, pointer) in held.items():
             if _area(key) not in seen:
                 continue
             fact = new.get(key)
@@ -926,7 +1059,7 @@ class History:
         line = connection.scalar(select(table.c.line).where(table.c.target == target, table.c.plan == plan))
         return json.loads(line) if line is not None else {}
 
-    def _open_spans(self, connection: Connection, target: int, plan: str) -> dict[str, tuple[int, str, str, str]]:
+    def _open_spans(self, connection: Connection, target: int, plan: str) -> "_Spans":
         """What holds now, by key: the number of the key, the value, the exchange and the pointer."""
         spans = tables.spans
         plan_id = self._word_ids(connection, [plan]).get(plan)
@@ -1068,10 +1201,20 @@ def _damaged(shown: str) -> str:
 
 _Slot = tuple[int, str, str, int]
 """Target, kind of look, slot and part: what a look is found by."""
+_Spans = dict[str, tuple[int, str, str, str]]
 _FRESH = "prober.fresh"
 """Where a connection holds the words that its transaction made."""
 _WORDS = ("base", "seen", "probes", "model")
 _DIGESTS = ("digest", "evidence")
+
+
+@dataclass(frozen=True)
+class _Stand:
+    """Which facts these are: the target's, of one kind of look, as the looks named in `sight` left them."""
+
+    target: int
+    plan: str
+    sight: str
 
 
 def _slot_of(targets: Mapping[str, int], look: Look) -> _Slot:
@@ -1126,6 +1269,7 @@ def _facts(row: Look, seen: tuple[str, ...], facts: Sequence[Fact]) -> Facts:
     )
 
 
+@lru_cache(maxsize=65_536)
 def _area(key: str) -> str:
     return key.partition("/")[0]
 

@@ -235,10 +235,11 @@ class Round:
         async with self._writing:
             look = looked.look
             now = self._clock.utc()
+            standing, states, incidents = self._history.before(look.target, look.plan)
             before = Before(
-                standing=self._history.standing(look.target, look.plan),
-                states=self._history.states(look.target),
-                incidents=tuple(self._history.incidents(target=look.target, open_only=True)),
+                standing=standing,
+                states=states,
+                incidents=incidents,
                 earlier=lambda keys: self._history.earlier(look.target, look.plan, keys),
             )
             policy = Policy(
