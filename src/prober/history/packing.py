@@ -9,9 +9,12 @@ from prober.nouns.polls import HOURS, SAMPLE_KINDS, Poll, PollDay, Sample, Sampl
 
 def packed(poll: Poll) -> str:
     """What of a poll is not in its look: its samples by kind, its windows, its place, and when it first asked."""
-    samples: dict[str, list[list[int]]] = {}
+    samples: dict[str, list[tuple[int, list[int]]]] = {}
     for one in poll.samples:
-        samples.setdefault(one.kind, []).append([one.hour, one.microseconds])
+        runs = samples.setdefault(one.kind, [])
+        if not runs or runs[-1][0] != one.hour:
+            runs.append((one.hour, []))
+        runs[-1][1].append(one.microseconds)
     value: dict[str, object] = {"v": poll.vantage}
     if samples:
         value["s"] = samples
@@ -40,8 +43,9 @@ def unpacked(look: Look) -> Poll:
         windows=tuple(Window(begins=a, ends=b, in_time=c) for a, b, c in value.get("w", ())),
         samples=tuple(
             Sample(kind=kinds[kind], hour=hour, microseconds=microseconds)
-            for kind, pairs in value.get("s", {}).items()
-            for hour, microseconds in pairs
+            for kind, runs in value.get("s", {}).items()
+            for hour, listed in runs
+            for microseconds in listed
         ),
         vantage=value["v"],
     )
@@ -52,7 +56,7 @@ _COUNTS = ("runs", "up", "down", "undecided", "planned_up", "planned_down", "pla
 
 def packed_day(one: PollDay) -> str:
     """What of a day is not in the columns of its row."""
-    value: dict[str, object] = {"n": [getattr(one, name) for name in _COUNTS], "r": one.root, "v": list(one.vantage)}
+    value: dict[str, object] = {"n": [getattr(one, name) for name in _COUNTS]}
     if one.undecided_because:
         value["u"] = one.undecided_because
     if one.samples:
@@ -63,7 +67,7 @@ def packed_day(one: PollDay) -> str:
     return canonical(value)
 
 
-def unpacked_day(line: str, *, day: str, base: str, environment: str) -> PollDay:
+def unpacked_day(line: str, *, day: str, base: str, environment: str, root: str, vantage: tuple[str, ...]) -> PollDay:
     """The day of such a row. It was checked when it was made, and there are hundreds of them in a trend."""
     value = json.loads(line)
     hours: dict[str, tuple[int, ...]] = {}
@@ -77,10 +81,10 @@ def unpacked_day(line: str, *, day: str, base: str, environment: str) -> PollDay
         subject=base,
         environment=environment,
         day=day,
-        root=value["r"],
+        root=root,
         undecided_because=value.get("u", {}),
         samples={kind: tuple(samples) for kind, samples in value.get("s", {}).items()},
         hours=hours,
-        vantage=tuple(value["v"]),
+        vantage=vantage,
         **dict(zip(_COUNTS, value["n"], strict=True)),
     )

@@ -823,26 +823,37 @@ class History:
         with self._reading() as connection:
             id_ = self._known(connection, target)
             rows = connection.execute(
-                select(table.c.day, table.c.base, table.c.environment, table.c.line).where(
-                    table.c.target == id_, table.c.day >= since, table.c.day < before
-                )
+                select(table).where(table.c.target == id_, table.c.day >= since, table.c.day < before)
             ).all()
-            said = self._said(connection, {row.base for row in rows})
-            return [
-                unpacked_day(line, day=day, base=said[base], environment=environment)
-                for day, base, environment, line in rows
-            ]
+            return self._as_days(connection, rows)
+
+    def _as_days(self, connection: Connection, rows: Sequence[Row[Any]]) -> list[PollDay]:
+        said = self._said(connection, {number for row in rows for number in (row.base, row.vantage)})
+        return [
+            unpacked_day(
+                row.line,
+                day=row.day,
+                base=said[row.base],
+                environment=row.environment,
+                root=row.root.hex(),
+                vantage=_names(said[row.vantage]),
+            )
+            for row in rows
+        ]
 
     def _roll_up(self, target: str, lines: Sequence[PollDay]) -> None:
         with self._writing() as connection:
             id_ = self._target(connection, target)
-            said = self._intern(connection, {one.subject for one in lines})
-            for one in lines:
+            vantages = [canonical(list(one.vantage)) for one in lines]
+            said = self._intern(connection, {*vantages, *(one.subject for one in lines)})
+            for one, vantage in zip(lines, vantages, strict=True):
                 row = {
                     "target": id_,
                     "day": one.day,
                     "base": said[one.subject],
                     "environment": one.environment,
+                    "vantage": said[vantage],
+                    "root": bytes.fromhex(one.root),
                     "line": packed_day(one),
                 }
                 self._upsert(connection, tables.days, row, ("target", "day", "base", "environment"))
@@ -871,14 +882,10 @@ class History:
                 ups[names[target], plan] = (up + many, down) if state == "up" else (up, down + many)
             days: dict[str, list[PollDay]] = {}
             rolled = connection.execute(
-                select(polled.c.target, polled.c.day, polled.c.base, polled.c.environment, polled.c.line)
-                .join(targets, targets.c.id == polled.c.target)
-                .where(polled.c.day >= recent)
+                select(polled).join(targets, targets.c.id == polled.c.target).where(polled.c.day >= recent)
             ).all()
-            said = self._said(connection, {row.base for row in rolled})
-            for target, day, base, environment, line in rolled:
-                one = unpacked_day(line, day=day, base=said[base], environment=environment)
-                days.setdefault(names[target], []).append(one)
+            for row, one in zip(rolled, self._as_days(connection, rolled), strict=True):
+                days.setdefault(names[row.target], []).append(one)
             blind: dict[str, int] = {}
             courses = select(tables.states.c.target, tables.states.c.line).where(tables.states.c.key == "sight")
             for row in connection.execute(courses):
@@ -932,9 +939,10 @@ class History:
                 return []
             query = select(table).where(table.c.target == id_, *conditions)
             if most:
-                rows = list(reversed(connection.execute(query.order_by(table.c.number.desc()).limit(most)).all()))
-            else:
-                rows = list(connection.execute(query.order_by(table.c.number)).all())
+                # The numbers alone stand in an index; sorting whole rows would read all of them.
+                last = select(table.c.number).where(table.c.target == id_, *conditions)
+                query = query.where(table.c.number.in_(last.order_by(table.c.number.desc()).limit(most)))
+            rows = list(connection.execute(query.order_by(table.c.number)).all())
             return self._as_looks(connection, rows, target)
 
     def _looks_numbered(self, connection: Connection, target: str, numbers: Iterable[int]) -> dict[int, Look]:

@@ -60,7 +60,6 @@ looks = Table(
     # Holds what is counted over all targets, so that no row need be read for it.
     Index("looks_by_time", "target", "began", "plan", "up", "planned"),
     Index("looks_by_slot", "plan", "slot"),
-    Index("looks_in_order", "target", "plan", "number"),
 )
 """`base`, `probes`, `seen` and `model` are words: of hundreds of thousands of looks they would be most of the bytes."""
 Index(
@@ -171,10 +170,13 @@ days = Table(
     Column("day", Text, primary_key=True),
     Column("base", Integer, primary_key=True, autoincrement=False),
     Column("environment", Text, primary_key=True),
+    Column("vantage", Integer, nullable=False),
+    Column("root", LargeBinary, nullable=False),
     Column("line", Text, nullable=False),
     sqlite_with_rowid=False,
 )
-"""Polls of whole UTC days, rolled up; a look that is recorded late takes its day away again."""
+"""Polls of whole UTC days, rolled up (`base` and `vantage` are words). A look that is recorded late takes its day away
+again."""
 bundles = Table(
     "bundles",
     metadata,
