@@ -22,7 +22,7 @@ from prober.export.bundle import file_name
 from prober.export.names import named
 from prober.export.prometheus import METRICS
 from prober.export.sarif import KIND
-from prober.export.tables import guarded
+from prober.render.cells import guarded
 from prober.export.text import clean, seconds
 from prober.library import load_model, load_probes, shipped_models
 from prober.nouns.evidence import Failure
