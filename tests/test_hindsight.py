@@ -1,10 +1,12 @@
 """What people read from the history: the same words, the same numbers, whatever database holds it."""
 
 import csv
+import hashlib
 import io
 import json
 import os
 import re
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -18,6 +20,7 @@ from tests.conftest import Ended
 from tests.hindsights import AWAY, BASE, FIRST, NOW, configured, seeded
 from tests.nights import Database
 
+from prober.archive import RunFolder
 from prober.clock import instant
 from prober.history.store import History, HistoryLost, sqlite_url
 from prober.mistake import Mistake
@@ -266,3 +269,42 @@ def test_nobody_reads_what_a_newer_prober_wrote(tmp_path: Path) -> None:
         file.commit()
     with pytest.raises(Mistake, match="no history yet"):
         History.read(sqlite_url(path), shown="it")
+
+
+@pytest.mark.deep
+@pytest.mark.history
+def test_a_bundle_is_noted_by_its_hash_and_shown_with_its_target(
+    tmp_path: Path,
+    database: Database,
+    open_history: Open,
+    prober: Callable[..., Ended],
+    scored_run: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "keys"))
+    run = shutil.copytree(scored_run("laggard"), tmp_path / "run")
+    subject = RunFolder.open(run).run().subject
+    reader = Reader(tmp_path, database)
+    reader.config.write_text(reader.config.read_text().replace(f'"{BASE}"', f'"{subject}"'))
+    assert prober("keys", "new").code == 0
+    assert prober("bundle", run, "--out", tmp_path / "b.prober.zip").code == 0
+    with open_history() as history:
+        seeded(history, 1)
+    refused = prober("history", "--bundle", tmp_path / "b.prober.zip", "--config", reader.config)
+    assert (refused.code, "no target of the history is" in refused.err) == (2, True)
+    with open_history() as history:
+        history.know("main", subject, moved_from=[BASE])
+    for _ in range(2):
+        noted = prober("history", "--bundle", tmp_path / "b.prober.zip", "--config", reader.config)
+        assert noted.code == 0, noted.err
+    digest = hashlib.sha256((tmp_path / "b.prober.zip").read_bytes()).hexdigest()
+    assert digest in noted.out
+    shown = prober("history", "main", "--config", reader.config, "--json")
+    (kept,) = json.loads(shown.out)["bundles"]
+    assert (kept["sha256"], kept["subjects"], len(kept["runs"])) == (digest, [subject], 1)
+    assert digest in prober("history", "main", "--config", reader.config).out.replace("\n", " ")
+    content = bytearray((tmp_path / "b.prober.zip").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "altered.prober.zip").write_bytes(content)
+    for name, code in (("altered.prober.zip", 1), ("monitor.yaml", 1), ("nothing.zip", 2)):
+        assert prober("history", "--bundle", tmp_path / name, "--config", reader.config).code == code

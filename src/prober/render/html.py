@@ -87,9 +87,14 @@ def page(report: Report) -> str:
     return assembled("FHIR capability report", "report", head, sections, FOOTER)
 
 
-def assembled(title: str, kind: str, head: Markup, sections: Sequence[Section], footer: str) -> str:
-    """A whole page of these parts: its style and nothing else comes with it. `kind` is what the page calls itself."""
-    style = _style()
+def assembled(
+    title: str, kind: str, head: Markup, sections: Sequence[Section], footer: str, style_sheets: Sequence[str] = ()
+) -> str:
+    """A whole page of these parts: its style and nothing else comes with it. `kind` is what the page calls itself.
+
+    `style_sheets` are templates whose rules follow those of every page.
+    """
+    style = "".join(_style(one) for one in ("page.css", *style_sheets))
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     whole = rendered(
         "page.html",
@@ -186,9 +191,9 @@ def _room() -> "Environment":
     return room
 
 
-def _style() -> str:
+def _style(name: str) -> str:
     loader = _room().loader
-    return loader.get_source(_room(), "page.css")[0] if loader else ""
+    return loader.get_source(_room(), name)[0] if loader else ""
 
 
 def _harmless(value: object) -> object:

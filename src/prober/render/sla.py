@@ -97,7 +97,7 @@ def page(told: SlaReport) -> str:
     head = rendered("sla_head.html", view=view, disclaimer="")
     if needs_disclaimer(head):
         head = rendered("sla_head.html", view=view, disclaimer=DISCLAIMER)
-    return assembled("Availability report", "report", head, sections, FOOTER)
+    return assembled("Availability report", "report", head, sections, FOOTER, ("sla.css",))
 
 
 def _looked(one: Polled) -> bool:
