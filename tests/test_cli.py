@@ -27,7 +27,7 @@ from prober.sandbox import DEFECTS, Sandbox
 COMMANDS = {
     "run", "collect", "judge", "score", "render", "plan", "list", "explain", "new", "check", "coverage", "init",
     "sandbox", "demo", "cleanup", "next", "attest", "model",
-    "bundle", "verify", "rejudge", "export", "keys", "ledger", "diff", "monitor",
+    "bundle", "verify", "rejudge", "export", "keys", "ledger", "diff", "monitor", "history", "trend",
 }  # fmt: skip
 STABLE = {
     "--out", "--provider", "--authorization", "--authorized-by", "--sandbox", "--permit", "--depth", "--pace",

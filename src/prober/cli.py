@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from prober import cli_attest, cli_bundle, cli_history, cli_model, cli_monitor
-from prober.cli_parts import complain, instant_of, one_of, say
+from prober.cli_parts import complain, instant_of, one_of, say, whole
 from prober.mistake import Mistake, Refused
 
 if TYPE_CHECKING:
@@ -35,21 +35,6 @@ INTERRUPTED = 130
 """What Typer makes of Ctrl-C: 128 and the number of the signal."""
 DEPTHS = ("discovery", "standard", "full")
 PACES = ("polite", "sandbox")
-
-
-def _whole(option: str, least: int, most: int) -> Callable[[str], int]:
-    """A parser of whole numbers that says, in the words of this command line, what to write instead."""
-
-    def parsed(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = least - 1
-        if not least <= number <= most:
-            raise Mistake(f"{option} {text}: give a whole number from {least} to {most}.")
-        return number
-
-    return parsed
 
 
 def _seconds(option: str, most: int) -> Callable[[str], float]:
@@ -125,12 +110,12 @@ Pace = Annotated[
 ]
 Budget = Annotated[
     int | None,
-    typer.Option("--budget", metavar="N", parser=_whole("--budget", 1, 100_000), help="The most requests."),
+    typer.Option("--budget", metavar="N", parser=whole("--budget", 1, 100_000), help="The most requests."),
 ]
 Deadline = Annotated[
     int | None,
     typer.Option(
-        "--deadline", metavar="SECONDS", parser=_whole("--deadline", 1, 86_400), help="Seconds for the whole run."
+        "--deadline", metavar="SECONDS", parser=whole("--deadline", 1, 86_400), help="Seconds for the whole run."
     ),
 ]
 BearerEnv = Annotated[
@@ -482,7 +467,7 @@ def sandbox(
     persona: Annotated[str, typer.Option("--persona", help="Play leader, typical or laggard.")] = "leader",
     defect: Annotated[list[str] | None, typer.Option("--defect", metavar="NAME", help="Plant a defect.")] = None,
     port: Annotated[
-        int, typer.Option("--port", metavar="N", parser=_whole("--port", 0, 65_535), help="0 picks a free port.")
+        int, typer.Option("--port", metavar="N", parser=whole("--port", 0, 65_535), help="0 picks a free port.")
     ] = 8480,
     tls: Annotated[bool, typer.Option("--tls", help="Serve https from a throw-away authority.")] = False,
     latency: Annotated[

@@ -3,12 +3,16 @@
 import os
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
 
 import typer
 
 from prober.clock import instant
 from prober.mistake import Mistake
+
+MOST_DAYS = 3_660
 
 
 def say(text: object) -> None:
@@ -48,6 +52,58 @@ def moment_of(text: str) -> datetime:
 def instant_of(text: str) -> str:
     """The same in the one form in which prober writes a time."""
     return instant(moment_of(text))
+
+
+def day_of(option: str) -> Callable[[str], date]:
+    """A parser of days. It raises Mistake for anything else."""
+
+    def parsed(text: str) -> date:
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            raise Mistake(f"{option} {text}: give a day, for example 2026-01-31.") from None
+
+    return parsed
+
+
+def days_of(option: str, text: str) -> tuple[date, date]:
+    """The first and the last day of `FROM..TO`. Raises Mistake."""
+    first, _, last = text.partition("..")
+    try:
+        days = date.fromisoformat(first), date.fromisoformat(last)
+    except ValueError:
+        days = (date.max, date.min)
+    if days[0] > days[1]:
+        raise Mistake(f"{option} {text}: give the first and the last day, for example 2026-01-01..2026-03-31.")
+    if days[1] - days[0] > timedelta(days=MOST_DAYS):
+        raise Mistake(f"{option} {text}: give no more than ten years.")
+    return days
+
+
+def share_of(option: str, text: str) -> Fraction:
+    """A share that is given in percent. Raises Mistake."""
+    try:
+        share = Fraction(Decimal(text)) / 100
+    except (ArithmeticError, ValueError):
+        share = Fraction(0)
+    if not 0 < share <= 1 or len(text) > 12:
+        raise Mistake(f"{option} {text}: give percent above 0 and up to 100, for example 99.9.")
+    return share
+
+
+def whole(option: str, least: int, most: int) -> Callable[[str], int]:
+    """A parser of whole numbers that says, in the words of this command line, what to write instead."""
+
+    def parsed(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if not least <= number <= most:
+            raise Mistake(f"{option} {text}: give a whole number from {least} to {most}.")
+        return number
+
+    return parsed
 
 
 def one_of(option: str, names: tuple[str, ...]) -> Callable[[str], str]:

@@ -10,6 +10,7 @@ from prober.nouns.attestation import Attestation, AttestationFile
 from prober.nouns.bundle import BundleFacts, Disclosure, Statement, WaiverFile
 from prober.nouns.facts import Delta, Facts
 from prober.nouns.finding import Finding
+from prober.nouns.hindsight import Hindsight, Trend
 from prober.nouns.history import HistoryLine
 from prober.nouns.incident import Post
 from prober.nouns.ledger import LedgerExtract, LedgerLine
@@ -45,6 +46,8 @@ def schemas() -> Mapping[str, str]:
         "message": TypeAdapter(Post),
         "facts": TypeAdapter(Facts),
         "diff": TypeAdapter(Delta),
+        "hindsight": TypeAdapter(Hindsight),
+        "trend": TypeAdapter(Trend),
         "monitor": TypeAdapter(Monitor),
     }
     return {f"{name}.schema.json": _text(name, adapter) for name, adapter in nouns.items()}

@@ -1,14 +1,12 @@
 """CSV (RFC 4180): the findings and the criteria as tables, for spreadsheets and statistics."""
 
-import csv
-import io
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from prober.export.bundle import Told, everything
 from prober.export.text import clean, said
 from prober.nouns.model import Model
 from prober.nouns.scorecard import CriterionScore, MaturityScore
+from prober.render.cells import table
 from prober.render.disclaimer import DISCLAIMER
 from prober.render.report import Report
 from prober.render.words import KNOWLEDGE, MEANING, WHO, fate_of
@@ -58,31 +56,16 @@ CRITERIA = (
     "next_step",
     "disclaimer",
 )
-_FORMULA = re.compile(r"\s*[=+\-@\t\r\n\x00\uff1d\uff0b\uff0d\uff20]")
-"""How a cell begins that a spreadsheet may read as a formula or a command (CWE-1236), blanks before it included."""
 
 
 def exported(report: Report, models: Sequence[Model]) -> dict[str, bytes]:
     """`findings.csv`, and `criteria.csv` where the scorecard has criteria."""
-    files = {"findings.csv": _table(FINDINGS, (_finding(one) for one in everything(report, models)))}
+    files = {"findings.csv": table(FINDINGS, (_finding(one) for one in everything(report, models)))}
     maturity = report.card.maturity
     if maturity is not None:
         rows = (_criterion(one, maturity) for one in sorted(maturity.criteria, key=lambda one: one.id))
-        files["criteria.csv"] = _table(CRITERIA, rows)
+        files["criteria.csv"] = table(CRITERIA, rows)
     return files
-
-
-def guarded(text: str) -> str:
-    """The text with an apostrophe before it if a spreadsheet could take it for a formula."""
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
-    written = io.StringIO()
-    writer = csv.writer(written, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    writer.writerow(head)
-    writer.writerows([guarded(cell) for cell in row] for row in rows)
-    return written.getvalue().encode("utf-8", "replace")
 
 
 def _finding(told: Told) -> tuple[str, ...]:

@@ -8,18 +8,21 @@ import json
 import os
 from bisect import bisect_left
 from collections import ChainMap, Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import (
     Connection,
     Engine,
     Row,
+    and_,
     bindparam,
     create_engine,
     delete,
@@ -52,12 +55,26 @@ WAIT_SECONDS = 10
 """How long a locked SQLite file is waited for."""
 ADVISORY = 0x70726F626572
 """The key of the lock that a monitor holds in PostgreSQL: the letters of prober."""
+REBUILDING = "rebuilding"
+"""The name under which a history says that it is being made anew."""
+MOST_RANGES = 20
+"""So many ranges of days that are not rolled up are read one by one, more of them at once."""
 MOST_EARLIER = 50
 """Earlier values of one key that are looked back at."""
 
 
 Told = tuple[Message, tuple[tuple[str, str], ...]]
 """A message with whom it goes to, each with the instant from which on it may be sent."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """What one fact was, from the look of the number `since` up to but not including that of `until` (None: now)."""
+
+    key: str
+    value: str
+    since: int
+    until: int | None
 
 
 class HistoryLost(Mistake):
@@ -133,9 +150,13 @@ def sqlite_url(path: Path) -> URL:
 class History:
     """A history that is open. Raises HistoryLost (a Mistake) wherever the database fails."""
 
-    def __init__(self, url: URL | str, *, shown: str) -> None:
-        """`shown` names the database in messages: a URL may hold a password, so it never does itself."""
+    def __init__(self, url: URL | str, *, shown: str, reading: bool = False) -> None:
+        """`shown` names the database in messages: a URL may hold a password, so it never does itself.
+
+        With `reading` nothing is ever written, and no writer is held up.
+        """
         self.shown = shown
+        self.reading = reading
         try:
             parsed = make_url(url)
         except SQLAlchemyError as error:
@@ -156,23 +177,64 @@ class History:
 
     def _made(self, url: URL) -> Engine:
         try:
+            if self.is_sqlite and self.reading:
+                engine = create_engine(_only_read(self._path or Path()), connect_args={"timeout": WAIT_SECONDS})
+                event.listen(engine, "connect", _prepare_reading)
+                event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+                return engine
             if self.is_sqlite:
                 engine = create_engine(url, connect_args={"timeout": WAIT_SECONDS})
                 event.listen(engine, "connect", _prepare_sqlite)
                 event.listen(engine, "begin", _begin_sqlite)
                 return engine
-            return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": WAIT_SECONDS})
+            return create_engine(
+                url,
+                pool_pre_ping=True,
+                connect_args={"connect_timeout": WAIT_SECONDS},
+                execution_options={"postgresql_readonly": True} if self.reading else {},
+            )
         except ImportError as error:
             raise HistoryLost(
                 f"{self.shown}: PostgreSQL needs its driver; install prober with its extra `postgres`."
             ) from error
 
     @classmethod
-    def open(cls, url: URL | str, *, shown: str, check: bool = False) -> "History":
-        """Open a history, make or renew its tables, and if wished look through the whole of a SQLite file."""
+    def open(cls, url: URL | str, *, shown: str, check: bool = False, rebuilding: bool = False) -> "History":
+        """Open a history, make or renew its tables, and if wished look through the whole of a SQLite file.
+
+        One whose rebuilding was cut short is opened only to go on with that.
+        """
         history = cls(url, shown=shown)
         try:
             history._prepare(check=check)
+            if not rebuilding and history.is_rebuilding():
+                raise HistoryLost(
+                    f"{shown}: this history was being made anew, and that was cut short; go on with it by "
+                    "`prober history --rebuild`."
+                )
+        except BaseException:
+            history.close()
+            raise
+        return history
+
+    @classmethod
+    def read(cls, url: URL | str, *, shown: str) -> "History":
+        """Open a history to read it, also while a monitor writes. Raises HistoryLost where there is none yet."""
+        history = cls(url, shown=shown, reading=True)
+        try:
+            if history._path is not None and not history._path.exists():
+                raise HistoryLost(_none_yet(shown))
+            with history._reading() as connection:
+                version = history._version(connection)
+            if version == 0:
+                raise HistoryLost(_none_yet(shown))
+            if version > len(STEPS):
+                raise HistoryLost(_newer(shown, version))
+            if version < len(STEPS):
+                raise HistoryLost(
+                    f"{shown}: this history was made by an older prober; the next round of the monitor renews it, and "
+                    "then it can be read."
+                )
         except BaseException:
             history.close()
             raise
@@ -214,21 +276,30 @@ class History:
                 said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
                 if said != "ok":
                     raise HistoryLost(_damaged(self.shown))
-            version = 0
-            if inspect(connection).has_table("about"):
-                row = connection.execute(select(tables.about.c.value).where(tables.about.c.name == "version")).first()
-                version = int(row[0]) if row else 0
+            version = self._version(connection)
             if version > len(STEPS):
-                raise HistoryLost(
-                    f"{self.shown}: this history was made by a newer prober (its tables are version {version}, this "
-                    f"prober knows {len(STEPS)}); use that one."
-                )
+                raise HistoryLost(_newer(self.shown, version))
             for step in STEPS[version:]:
                 step(connection)
             if version < len(STEPS):
                 self._upsert(connection, tables.about, {"name": "version", "value": str(len(STEPS))}, ("name",))
 
+    def _version(self, connection: Connection) -> int:
+        """The version of the tables; 0 where there are none."""
+        if not inspect(connection).has_table("about"):
+            return 0
+        row = connection.execute(select(tables.about.c.value).where(tables.about.c.name == "version")).first()
+        return int(row[0]) if row else 0
+
     # Writing
+
+    def rebuilding(self, begins: bool) -> None:
+        """Note that this history is being made anew, or that it is whole again."""
+        with self._writing() as connection:
+            if begins:
+                self._upsert(connection, tables.about, {"name": REBUILDING, "value": "1"}, ("name",))
+            else:
+                connection.execute(delete(tables.about).where(tables.about.c.name == REBUILDING))
 
     def know(self, name: str, base: str, was: Sequence[str] = (), moved_from: Sequence[str] = ()) -> None:
         """A target of the configuration: made, found again under an earlier name, or moved to another base.
@@ -451,6 +522,132 @@ class History:
 
     # Reading
 
+    def is_rebuilding(self) -> bool:
+        """Whether this history is being made anew, or that was cut short."""
+        with self._reading() as connection:
+            found = select(tables.about.c.value).where(tables.about.c.name == REBUILDING)
+            return connection.scalar(found) is not None
+
+    def is_empty(self) -> bool:
+        """Whether there is no look at all."""
+        with self._reading() as connection:
+            return connection.scalar(select(tables.looks.c.number).limit(1)) is None
+
+    def latest_of(self, plan: str, *, whole: bool = False) -> dict[str, Look]:
+        """The look of the latest slot of each target by this plan; with `whole`, no second look."""
+        names, of_one = tables.targets, tables.looks.alias("l")
+        conditions = [of_one.c.target == names.c.id, of_one.c.plan == plan, *([of_one.c.part == 0] if whole else [])]
+        last = (
+            select(of_one.c.number)
+            .where(*conditions)
+            .order_by(of_one.c.slot.desc(), of_one.c.part.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        with self._reading() as connection:
+            rows = connection.execute(select(names.c.name, last.label("number"))).all()
+            numbers = {row.number: row.name for row in rows if row.number is not None}
+            looks = self._looks_numbered(connection, "", numbers)
+            return {numbers[at]: one.model_copy(update={"target": numbers[at]}) for at, one in looks.items()}
+
+    def last_changes(self) -> dict[str, str]:
+        """When the look began that saw the last change of each target; targets without one are left out."""
+        table, names = tables.changes, tables.targets
+        last = select(func.max(table.c.look)).where(table.c.target == names.c.id).scalar_subquery()
+        each = select(names.c.name, last.label("look")).subquery()
+        looked = select(each.c.name, tables.looks.c.began).join(tables.looks, tables.looks.c.number == each.c.look)
+        with self._reading() as connection:
+            return {row.name: row.began for row in connection.execute(looked)}
+
+    def first_looks(self) -> dict[str, str]:
+        """When the first look at each target began."""
+        table, names = tables.looks, tables.targets
+        first = select(func.min(table.c.began)).where(table.c.target == names.c.id).scalar_subquery()
+        with self._reading() as connection:
+            rows = connection.execute(select(names.c.name, first.label("began")))
+            return {row.name: row.began for row in rows if row.began is not None}
+
+    def now(self, key: str, plan: str) -> dict[str, str]:
+        """The value of one fact at every target, as it stands."""
+        spans, names, value = tables.spans, tables.targets, tables.words
+        with self._reading() as connection:
+            ids = self._word_ids(connection, (key, plan))
+            if len(ids) < 2:
+                return {}
+            rows = connection.execute(
+                select(names.c.name, value.c.word)
+                .select_from(names)
+                .join(spans, and_(spans.c.target == names.c.id, spans.c.plan == ids[plan], spans.c.key == ids[key]))
+                .join(value, value.c.id == spans.c.value)
+                .where(spans.c.until.is_(None))
+            )
+            return {row.name: row.word for row in rows}
+
+    def courses(self, target: str, plan: str, areas: Sequence[str]) -> list[Course]:
+        """What each fact of these areas was from which look to which, in the order of keys and looks."""
+        spans = tables.spans
+        key, value = tables.words.alias("k"), tables.words.alias("v")
+        with self._reading() as connection:
+            id_, ids = self._known(connection, target), self._word_ids(connection, [plan])
+            if id_ is None or plan not in ids:
+                return []
+            rows = connection.execute(
+                select(key.c.word.label("key"), value.c.word.label("value"), spans.c.since, spans.c.until)
+                .join(key, key.c.id == spans.c.key)
+                .join(value, value.c.id == spans.c.value)
+                .where(spans.c.target == id_, spans.c.plan == ids[plan])
+            )
+            found = [Course(row.key, row.value, row.since, row.until) for row in rows if _area(row.key) in areas]
+        return sorted(found, key=lambda one: (one.key, one.since))
+
+    def slots(self, target: str, plan: str) -> list[str]:
+        """The slots of a plan that have their look, in the order of their names."""
+        table = tables.looks
+        with self._reading() as connection:
+            id_ = self._known(connection, target)
+            query = select(table.c.slot).where(table.c.target == id_, table.c.plan == plan, table.c.part == 0)
+            return [row.slot for row in connection.execute(query.order_by(table.c.slot))]
+
+    def begun_at(self, target: str, instants: Iterable[str]) -> dict[str, Look]:
+        """The looks that began at these instants, by their runs."""
+        table = tables.looks
+        found: dict[str, Look] = {}
+        for part in _parts(sorted(set(instants))):
+            found |= {one.run: one for one in self._looks(target, table.c.began.in_(part))}
+        return found
+
+    def planned_looks(self, target: str, since: str, before: str | None = None) -> list[Look]:
+        """The looks since an instant, up to another, that fell into a planned maintenance."""
+        table = tables.looks
+        conditions = [table.c.began >= since, table.c.planned == 1, table.c.polls.is_not(None)]
+        conditions += [table.c.began < before] if before is not None else []
+        return self._looks(target, *conditions)
+
+    def last_before(self, target: str, before: str) -> Look | None:
+        """The last look that began before an instant."""
+        table = tables.looks
+        with self._reading() as connection:
+            id_ = self._known(connection, target)
+            query = select(table).where(table.c.target == id_, table.c.began < before)
+            row = connection.execute(query.order_by(table.c.began.desc()).limit(1)).first()
+            return self._as_looks(connection, [row], target)[0] if row is not None else None
+
+    def has_round(self, begins: str, ends: str) -> bool | None:
+        """Whether the monitor was alive between two instants; None where nothing so old is remembered."""
+        table = tables.rounds
+        with self._reading() as connection:
+            query = select(table.c.began).where(table.c.began >= begins, table.c.began < ends).limit(1)
+            if connection.scalar(query) is not None:
+                return True
+            first = connection.scalar(select(func.min(table.c.began)))
+            return None if first is None or first >= begins else False
+
+    def bundles(self) -> list[str]:
+        """The lines of all bundles that were noted, in the order of their last runs."""
+        table = tables.bundles
+        with self._reading() as connection:
+            return [row.line for row in connection.execute(select(table.c.line).order_by(table.c.last, table.c.digest))]
+
     def targets(self) -> dict[str, str]:
         """Every target by name, with its base."""
         with self._reading() as connection:
@@ -628,18 +825,36 @@ class History:
             return [Kept(number, name, run, folder) for number, name, run, folder in connection.execute(query)]
 
     def changes(
-        self, *, target: str | None = None, plan: str | None = None, slot: str | None = None, since: int = 0
+        self,
+        *,
+        target: str | None = None,
+        plan: str | None = None,
+        slot: str | None = None,
+        since: int = 0,
+        began: str | None = None,
+        most: int = 0,
     ) -> list[tuple[int, str, Change]]:
-        """Changes with the number of the look that saw them and the name of the target, oldest first."""
+        """Changes with the number of the look that saw them and the name of the target, oldest first.
+
+        `began` leaves out those of looks that began before this instant; with `most` only the last so many are told.
+        """
         table, names = tables.changes, tables.targets
         query = select(table.c.look, names.c.name, table.c.line).join(names, names.c.id == table.c.target)
         query = query.where(names.c.name == target) if target is not None else query
         query = query.where(table.c.plan == plan) if plan is not None else query
         query = query.where(table.c.slot == slot) if slot is not None else query
         query = query.where(table.c.look > since) if since else query
+        if began is not None:
+            query = query.join(tables.looks, tables.looks.c.number == table.c.look)
+            query = query.where(tables.looks.c.began >= began)
+        if most:
+            query = query.order_by(table.c.look.desc(), table.c.number.desc()).limit(most)
+        else:
+            query = query.order_by(table.c.look, table.c.number)
         with self._reading() as connection:
-            rows = connection.execute(query.order_by(table.c.look, table.c.number))
-            return [(int(row.look), row.name, Change.model_validate_json(row.line)) for row in rows]
+            rows = connection.execute(query).all()
+            told = [(int(row.look), row.name, Change.model_validate_json(row.line)) for row in rows]
+            return told[::-1] if most else told
 
     def states(self, target: str) -> dict[str, KeyState]:
         """The courses of a target's keys."""
@@ -812,7 +1027,7 @@ class History:
         for day, polls in found.items():
             made = days_of(polls)
             lines += made
-            if day != today:
+            if day != today and not self.reading:
                 self._roll_up(target, made)
         return tuple(
             sorted(
@@ -1154,6 +1369,8 @@ class History:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
+        if self.reading:
+            raise TypeError("A history that was opened to be read is never written.")
         with self._words_for_faults(), self._engine.connect() as connection:
             fresh: dict[str, int] = {}
             connection.info[_FRESH] = fresh
@@ -1192,6 +1409,48 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _only_read(path: Path) -> URL:
+    """The URL of a file that is only read. Where the folder may not be written and no monitor is at work, SQLite could
+    not make its files of coordination beside it, so it is told that nobody writes."""
+    alone = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
+    query = {"mode": "ro", "uri": "true", **({"immutable": "1"} if alone else {})}
+    return URL.create("sqlite+pysqlite", database=f"file:{quote(str(path.absolute()))}", query=query)
+
+
+def _prepare_reading(connection: Any, _: Any) -> None:
+    connection.isolation_level = None
+    connection.execute("PRAGMA query_only=ON")
+
+
+def _none_yet(shown: str) -> str:
+    return f"{shown}: there is no history yet; it begins with the first round of `prober monitor`."
+
+
+def _newer(shown: str, version: int) -> str:
+    return (
+        f"{shown}: this history was made by a newer prober (its tables are version {version}, this prober knows "
+        f"{len(STEPS)}); use that one."
+    )
+
+
+def _not_known(known: Collection[str], since: str, before: str) -> list[tuple[str, str]]:
+    """The ranges of days that are not rolled up, from a day up to an instant; one range over all if they are many."""
+    last = date.fromisoformat(before[:10])
+    ranges: list[tuple[str, str]] = []
+    day = date.fromisoformat(since)
+    begins: str | None = None
+    while day < last:
+        text = day.isoformat()
+        if text in known and begins is not None:
+            ranges.append((begins, text))
+            begins = None
+        elif text not in known and begins is None:
+            begins = text
+        day += timedelta(days=1)
+    ranges.append((begins or before[:10], before))
+    return ranges if len(ranges) <= MOST_RANGES else [(ranges[0][0], before)]
 
 
 def _said(shown: str, error: DBAPIError) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from prober.archive import RunFolder, collected_digest, evidence_digest
+from prober.archive import FINDINGS, SCORECARD, RunFolder, collected_digest, evidence_digest
 from prober.clock import Clock, instant
 from prober.diff import facts_of
 from prober.history.packing import packed
@@ -21,10 +21,12 @@ from prober.monitor.settings import RUNS, Settings
 from prober.monitor.slots import Slot, bounds, planned
 from prober.nouns.evidence import Exchange
 from prober.nouns.facts import Facts
+from prober.nouns.finding import Finding
 from prober.nouns.history import HistoryLine
 from prober.nouns.look import Look
 from prober.nouns.model import MaturityModel, Rule
 from prober.nouns.monitor import LookPlan, Target
+from prober.nouns.scorecard import Scorecard
 from prober.pipeline import collect, judge_folder, prepare, score_folders
 from prober.polls.figures import certificate_life
 from prober.polls.looking import poll_of
@@ -135,8 +137,7 @@ def assess(task: Task, folder: RunFolder, settings: Settings, history: History) 
     probes = {id_: one for id_, one in settings.probes.items() if id_ in run.probes}
     findings = judge_folder(folder, probes)
     card = None
-    whole = task.part == 0 and task.only is None and task.plan.probes is None
-    if whole:
+    if _is_whole(task):
         lines = _relied_on(task, settings, history, folder)
         since = instant(_moment(run.started) - timedelta(days=REMEMBERED_DAYS))
         days = history.poll_days(task.target.name, since=since, before=run.started, base=run.subject)
@@ -144,6 +145,26 @@ def assess(task: Task, folder: RunFolder, settings: Settings, history: History) 
             folder.write_history([*lines, *days])
         card = score_folders([folder], settings.probes)
         folder.write_scorecard(card)
+    return _looked(task, folder, findings, card, settings)
+
+
+def remembered(task: Task, folder: RunFolder, settings: Settings, history: History) -> Looked:
+    """The same of a run folder that was assessed before, by what was concluded then; else it is assessed now."""
+    if not folder.has(FINDINGS) or (_is_whole(task) and not folder.has(SCORECARD)):
+        return assess(task, folder, settings, history)
+    card = folder.scorecard() if _is_whole(task) else None
+    return _looked(task, folder, folder.findings(), card, settings)
+
+
+def _is_whole(task: Task) -> bool:
+    """Whether every probe was run, so that it is scored."""
+    return task.part == 0 and task.only is None and task.plan.probes is None
+
+
+def _looked(
+    task: Task, folder: RunFolder, findings: Sequence[Finding], card: Scorecard | None, settings: Settings
+) -> Looked:
+    run = folder.run()
     exchanges = folder.exchanges()
     digest = collected_digest(folder)
     facts = facts_of(run, exchanges, findings, card, digest=digest)
@@ -169,7 +190,7 @@ def assess(task: Task, folder: RunFolder, settings: Settings, history: History) 
         reason=poll.reason,
         planned=bool(poll.windows),
         polls=packed(poll),
-        probes=tuple(sorted(run.probes)) if not whole else None,
+        probes=tuple(sorted(run.probes)) if not _is_whole(task) else None,
         certificate=life,
         certificate_ends=ends,
         label=maturity.label.shown if maturity is not None and maturity.label is not None else None,

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from heapq import nlargest
 from pathlib import Path
 
+from prober.archive import RunFolder
 from prober.clock import Clock, instant
 from prober.diff.families import HOSTS, area_of
 from prober.history.store import History, HistoryLost, Recorded, Told
@@ -101,7 +102,7 @@ class Round:
             if not wait_for_second or not later:
                 break
             await self._rest((min(self._second_due(one) for one in later) - now).total_seconds())
-        self._tell_digests()
+        self.tell_digests()
         self.done.unfinished = self.done.unfinished or self._stopping.is_set()
         self.done.next_due = self.next_due(self._clock.utc())
         self._history.round_ended(began, instant(self._clock.utc()), self.done.looks, self.done.failed)
@@ -223,7 +224,7 @@ class Round:
         except BadFolder as bad:
             self._failed(task, str(bad))
             return
-        await self._record(looked)
+        await self.record(looked)
         self.done.recovered += there
 
     def _failed(self, task: Task, why: str) -> None:
@@ -241,7 +242,8 @@ class Round:
         )
         self._history.tell([(message, self._settings.recipients(message, now))])
 
-    async def _record(self, looked: Looked) -> None:
+    async def record(self, looked: Looked) -> None:
+        """Keep a look with all that follows from it, after the looks that were recorded before."""
         async with self._writing:
             look = looked.look
             now = self._clock.utc()
@@ -280,7 +282,7 @@ class Round:
             found = finished(path)
             if found is None:
                 continue
-            task = self._task_of(target, name, plan, slot_name, part, found.path)
+            task = task_of(target, name, plan, slot_name, part, found.path)
             looked = await asyncio.to_thread(assess, task, found, self._settings, self._history)
             newest = next(iter(reversed(self._history.looks(target.name, plan=name, most=1))), None)
             if newest is not None and newest.began > looked.look.began:
@@ -288,7 +290,7 @@ class Round:
                 async with self._writing:
                     self._history.record(Recorded(looked.look))
             else:
-                await self._record(looked)
+                await self.record(looked)
             self.done.recovered += 1
 
     def _left_behind(self) -> list[tuple[Target, str, LookPlan, Path]]:
@@ -316,14 +318,6 @@ class Round:
                     path = self._settings.state / RUNS / target.name / name / folder
                     found.append((target, name, plan, path))
         return found
-
-    def _task_of(self, target: Target, name: str, plan: LookPlan, slot: str, part: int, path: Path) -> Task:
-        from prober.archive import RunFolder
-
-        run = RunFolder.open(path).run()
-        began = datetime.fromisoformat(run.started)
-        only = frozenset(run.probes) if part else None
-        return Task(target, name, plan, Slot(slot, began, began), part, only)
 
     async def _rest(self, seconds: float) -> None:
         """Wait, or end the waiting when the monitor is to stop."""
@@ -354,7 +348,7 @@ class Round:
         message = news.absence(last[1] or last[0], now, count, now)
         return [(message, self._settings.recipients(message, moment))]
 
-    def _tell_digests(self) -> None:
+    def tell_digests(self) -> None:
         """One message for each night that brought changes which are no incidents, when nobody is left to be looked at.
 
         What was told is marked in the history with the message, so that no change is told twice and none is left out.
@@ -406,6 +400,14 @@ class Round:
             names = {key.partition("/")[2] for key in one.keys if area_of(key) in HOSTS.values()}
             found.setdefault(one.target, set()).update(one.keys, names)
         return found
+
+
+def task_of(target: Target, name: str, plan: LookPlan, slot: str, part: int, path: Path) -> Task:
+    """The look whose run folder lies at this place."""
+    run = RunFolder.open(path).run()
+    began = datetime.fromisoformat(run.started)
+    only = frozenset(run.probes) if part else None
+    return Task(target, name, plan, Slot(slot, began, began), part, only)
 
 
 def _in_all(changes: Sequence[tuple[int, str, Change]]) -> list[tuple[str, Change]]:

@@ -82,17 +82,26 @@ class Settings:
             only=chosen,
         )
 
-    def history(self, *, check: bool = False) -> History:
+    def history(self, *, check: bool = False, rebuilding: bool = False) -> History:
         """The history, opened. Raises Mistake where it cannot be."""
         if self.monitor.database is not None:
             name = self.monitor.database.removeprefix("env:")
-            return History.open(secret(self.monitor.database), shown=f"The database of {name}", check=check)
+            url, shown = secret(self.monitor.database), f"The database of {name}"
+            return History.open(url, shown=shown, check=check, rebuilding=rebuilding)
         try:
             self.state.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise Mistake(f"{self.state}: the state folder cannot be made ({error.strerror}).") from error
         path = self.state / DATABASE
-        return History.open(sqlite_url(path), shown=str(path), check=check)
+        return History.open(sqlite_url(path), shown=str(path), check=check, rebuilding=rebuilding)
+
+    def read_history(self) -> History:
+        """The history, opened to be read: nothing is made, written or locked. Raises Mistake where there is none."""
+        if self.monitor.database is not None:
+            name = self.monitor.database.removeprefix("env:")
+            return History.read(secret(self.monitor.database), shown=f"The database of {name}")
+        path = self.state / DATABASE
+        return History.read(sqlite_url(path), shown=str(path))
 
     def recipients(self, message: Message, now: datetime) -> tuple[tuple[str, str], ...]:
         """Who is told this message, each with the instant from which on: a gate at once, others after quiet hours."""

@@ -12,7 +12,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from prober.clock import instant
 from prober.nouns.monitor import WEEKDAYS, LookPlan, Maintenance
+from prober.nouns.polls import Window
+from prober.polls.looking import AHEAD
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -115,3 +118,79 @@ def quiet_until(quiet: tuple[str, str] | None, zone: ZoneInfo, now: datetime) ->
         if start <= now < last:
             return last
     return None
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Slots of a plan, one after another, that have no look; `ends` is the instant at which the next one begins."""
+
+    first: str
+    last: str
+    looks: int
+    begins: datetime
+    ends: datetime
+
+
+def gaps_between(plan: LookPlan, zone: ZoneInfo, done: Sequence[str], now: Slot) -> list[Missing]:
+    """The slots without a look between those that are done (in order), and from the last of them up to `now`.
+
+    Slots of another form, from before the plan was altered, begin and end no gap.
+    """
+    moments = [(slot, moment) for slot in done if (moment := _begins(plan, zone, slot)) is not None]
+    if not moments:
+        return []
+    found = []
+    following = [*moments[1:], (now.name, now.begins)]
+    for (slot, begins), (after, ends) in zip(moments, following, strict=True):
+        count = missed(plan, zone, slot, Slot(after, ends, ends))
+        if count:
+            first = slot_at(plan, zone, begins).ends
+            found.append(
+                Missing(
+                    first=slot_at(plan, zone, first).name,
+                    last=slot_at(plan, zone, ends - timedelta(seconds=1)).name,
+                    looks=count,
+                    begins=first,
+                    ends=ends,
+                )
+            )
+    return found
+
+
+def _begins(plan: LookPlan, zone: ZoneInfo, slot: str) -> datetime | None:
+    try:
+        if isinstance(plan.every, int):
+            return datetime.strptime(slot, "%Y-%m-%dT%H-%MZ").replace(tzinfo=UTC)
+        return local_instant(date.fromisoformat(slot), time.fromisoformat(plan.at), zone)
+    except ValueError:
+        return None
+
+
+def planned_windows(
+    windows: Sequence[Maintenance], target: str, zone: ZoneInfo, since: datetime, until: datetime
+) -> list[Window]:
+    """The maintenance of a target that lies between two instants at least in part."""
+    found = []
+    for one in windows:
+        if one.targets and target not in one.targets:
+            continue
+        announced = datetime.fromisoformat(one.announced) if one.announced else None
+        for begins, ends in _times(one, zone, since, until):
+            if begins < until and ends > since:
+                in_time = announced is not None and one.where is not None and begins - announced >= AHEAD
+                found.append(Window(begins=instant(begins), ends=instant(ends), in_time=in_time))
+    return found
+
+
+def _times(one: Maintenance, zone: ZoneInfo, since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
+    if one.begins is not None and one.ends is not None:
+        return [(datetime.fromisoformat(one.begins), datetime.fromisoformat(one.ends))]
+    if one.on is None or one.at is None or one.minutes is None:
+        return []
+    day, found = (since - timedelta(days=2)).date(), []
+    while day <= (until + timedelta(days=1)).date():
+        if day.weekday() == WEEKDAYS.index(one.on):
+            begins = local_instant(day, time.fromisoformat(one.at), zone)
+            found.append((begins, begins + timedelta(minutes=one.minutes)))
+        day += timedelta(days=1)
+    return found

@@ -42,6 +42,22 @@ def ladder(level: Interval | None, title: str) -> str:
     return _svg("ladder", title, rects, ' width="68" height="12"')
 
 
+def squares(days: Sequence[tuple[str, str]], title: str, offset: int = 0) -> str:
+    """A square for each day, with a title of its own, on a line of 31; the first stands `offset` squares to the right.
+
+    `none` is an empty one: a day on which nobody looked.
+    """
+    drawn = [
+        f'<g><title>{escape(words)}</title><rect class="{style}" x="{(offset + place) * _STEP + 1}" y="1" '
+        f'width="{_STEP - 3}" height="{_STEP - 3}"/></g>'
+        for place, (style, words) in enumerate(days)
+    ]
+    return _svg("days", title, drawn, f' viewBox="0 0 {31 * _STEP} {_STEP}"')
+
+
+_STEP = 16
+
+
 def swatch(style: str) -> str:
     """A square of a style, for legends; the words stand beside it."""
     return f'<svg class="swatch" aria-hidden="true" width="12" height="12"><rect class="{style}" {_WHOLE}/></svg>'

@@ -87,9 +87,14 @@ def page(report: Report) -> str:
     return assembled("FHIR capability report", "report", head, sections, FOOTER)
 
 
-def assembled(title: str, kind: str, head: Markup, sections: Sequence[Section], footer: str) -> str:
-    """A whole page of these parts: its style and nothing else comes with it. `kind` is what the page calls itself."""
-    style = _style()
+def assembled(
+    title: str, kind: str, head: Markup, sections: Sequence[Section], footer: str, style_sheets: Sequence[str] = ()
+) -> str:
+    """A whole page of these parts: its style and nothing else comes with it. `kind` is what the page calls itself.
+
+    `style_sheets` are templates whose rules follow those of every page.
+    """
+    style = "".join(_style(one) for one in ("page.css", *style_sheets))
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     whole = rendered(
         "page.html",
@@ -98,19 +103,19 @@ def assembled(title: str, kind: str, head: Markup, sections: Sequence[Section], 
         footer=footer,
         head=head,
         sections=sections,
-        style=_trusted(style),
-        style_hash=_trusted(f"sha256-{digest}"),
-        patterns=_trusted(charts.PATTERNS),
+        style=trusted(style),
+        style_hash=trusted(f"sha256-{digest}"),
+        patterns=trusted(charts.PATTERNS),
     )
     return str(whole)
 
 
 def rendered(template: str, **given: object) -> Markup:
     """A template of this room, filled in; every string that it prints is escaped and made visible."""
-    return _trusted(_room().get_template(template).render(**given))
+    return trusted(_room().get_template(template).render(**given))
 
 
-def _trusted(text: str) -> Markup:
+def trusted(text: str) -> Markup:
     """Text that this room wrote or escaped itself. Nothing else becomes Markup."""
     return Markup(text)  # noqa: S704
 
@@ -169,12 +174,12 @@ def _room() -> "Environment":
         span=words.span,
         held=words.held,
         gates_tested=words.gates_tested,
-        swatch=lambda style: _trusted(charts.swatch(style)),
+        swatch=lambda style: trusted(charts.swatch(style)),
         counts_bar=_counts_bar,
         points_bar=_points_bar,
         coverage_bar=_coverage_bar,
         coverage_style=COVERAGE_STYLE,
-        ladder=lambda level: _trusted(charts.ladder(level, words.span(level) or "Does not apply")),
+        ladder=lambda level: trusted(charts.ladder(level, words.span(level) or "Does not apply")),
         timing=words.timing,
         transport=words.transport,
         certificate=words.certificate,
@@ -186,9 +191,9 @@ def _room() -> "Environment":
     return room
 
 
-def _style() -> str:
+def _style(name: str) -> str:
     loader = _room().loader
-    return loader.get_source(_room(), "page.css")[0] if loader else ""
+    return loader.get_source(_room(), name)[0] if loader else ""
 
 
 def _harmless(value: object) -> object:
@@ -198,29 +203,29 @@ def _harmless(value: object) -> object:
 
 def _preformatted(text: str) -> Markup:
     """Escaped for the inside of an element, where quotation marks may stay as they are: bodies are full of them."""
-    return _trusted(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+    return trusted(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
 
 
 def _prose(text: str) -> Markup:
     """Our own prose, in which backticks and options of the command line mark what is code."""
     safe = str(escape(shortened(visible(text))))
-    return _trusted(_CODE.sub(lambda hit: f'<code class="nowrap">{hit[1] or hit[2]}</code>', safe))
+    return trusted(_CODE.sub(lambda hit: f'<code class="nowrap">{hit[1] or hit[2]}</code>', safe))
 
 
 def _counts_bar(counts: Counts, title: str) -> Markup:
     parts = [("shown", counts.shown), ("refuted", counts.refuted), ("untested", counts.untested)]
     said = f"{counts.shown} shown, {counts.refuted} refuted, {counts.untested} not tested"
-    return _trusted(charts.stacked(parts, f"{visible(title)}: {said}"))
+    return trusted(charts.stacked(parts, f"{visible(title)}: {said}"))
 
 
 def _points_bar(points: Interval | None, title: str) -> Markup:
     said = "nothing that counts applies" if points is None else f"at least {points.low}, at most {points.high} of 100"
-    return _trusted(charts.ranged(points, f"{visible(title)}: {said}"))
+    return trusted(charts.ranged(points, f"{visible(title)}: {said}"))
 
 
 def _coverage_bar(coverage: dict[str, int]) -> Markup:
     parts = [(COVERAGE_STYLE[kind], coverage[kind]) for kind in words.KNOWLEDGE if kind in coverage]
-    return _trusted(charts.stacked(parts, f"{words.coverage_text(coverage)}"))
+    return trusted(charts.stacked(parts, f"{words.coverage_text(coverage)}"))
 
 
 def _header_lines(headers: tuple[tuple[str, str], ...]) -> Markup:
