@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from prober.clock import Clock, instant
-from prober.history.store import History, HistoryLost, Recorded, Told
-from prober.mistake import BadFolder, Mistake
+from prober.handwriting import line_of
+from prober.history.store import AHEAD, History, HistoryLost, Recorded, Told
+from prober.mistake import BadFolder, Mistake, place_of
 from prober.monitor import news
 from prober.monitor.consider import AVAILABILITY, FOLLOW, Before, Policy, consider
-from prober.monitor.looking import Looked, Task, ask, assess, finished
+from prober.monitor.looking import Looked, Task, ask, assess, finished, put_aside
 from prober.monitor.settings import RUNS, Settings, host_of
 from prober.monitor.slots import Slot, due_from, missed, slot_at
 from prober.nouns.facts import Change
@@ -80,10 +81,9 @@ class Round:
         Raises HistoryLost where the history cannot be written any more: what was collected is recorded later.
         """
         began = instant(self._clock.utc())
-        for target in self._settings.monitor.targets:
-            self._history.know(target.name, target.base, target.was, target.moved_from)
+        self._know_targets(began)
         # With the beginning of the round or not at all, so that a kill between them tells nobody twice.
-        self._history.round_began(began, self._absence(began))
+        self._history.round_began(began, [*self._clock_put_back(began), *self._absence(began)])
         await self._pick_up()
         while not self._stopping.is_set():
             now = self._clock.utc()
@@ -98,8 +98,23 @@ class Round:
         self._tell_digests()
         self.done.unfinished = self.done.unfinished or self._stopping.is_set()
         self.done.next_due = self.next_due(self._clock.utc())
-        self._history.round_ended(began, instant(self._clock.utc()), self.done.looks, self.done.failed)
+        failed = self.done.failed + self.done.bugs
+        self._history.round_ended(began, instant(self._clock.utc()), self.done.looks, failed)
         return self.done
+
+    def _know_targets(self, now: str) -> None:
+        path = self._settings.path
+        for number, target in enumerate(self._settings.monitor.targets):
+            try:
+                self._history.know(target.name, target.base, target.was, target.moved_from)
+            except HistoryLost:
+                raise
+            except Mistake as mistake:
+                raise Mistake(f"{path}:{line_of(path, 'targets', number)}: {mistake}") from mistake
+        names = [one.name for one in self._settings.monitor.targets]
+        for name, count in sorted(self._history.close_removed(names, now).items()):
+            incidents = "incident is" if count == 1 else f"{count} incidents are"
+            self._say(f"{name} is not in the configuration any more, so its open {incidents} closed.")
 
     def next_due(self, now: datetime) -> datetime | None:
         """When there is something to do again, as far as is known now."""
@@ -195,8 +210,7 @@ class Round:
                 raise result
 
     async def _one(self, task: Task) -> None:
-        mark = f"{task.name}/{task.slot.name}" + (f".{task.part + 1}" if task.part else "")
-        self.done.by_plan[task.target.name, mark] = 1
+        self._mark(task)
         there = finished(self._settings.state / task.place) is not None
         try:
             folder = await ask(task, self._settings, self._clock, self._stopping)
@@ -204,16 +218,34 @@ class Round:
                 self.done.unfinished = True
                 return
             looked = await asyncio.to_thread(assess, task, folder, self._settings, self._history)
+            await self._record(looked)
         except HistoryLost:
             raise
-        except Mistake as mistake:
-            self._failed(task, str(mistake))
+        except Exception as error:
+            self._stumbled(task, error)
             return
-        except BadFolder as bad:
-            self._failed(task, str(bad))
-            return
-        await self._record(looked)
         self.done.recovered += there
+
+    def _mark(self, task: Task) -> None:
+        mark = f"{task.name}/{task.slot.name}" + (f".{task.part + 1}" if task.part else "")
+        self.done.by_plan[task.target.name, mark] = 1
+
+    def _stumbled(self, task: Task, error: Exception) -> bool:
+        """A look that could not be made or understood holds up no other. Whether it may be made anew at once."""
+        if isinstance(error, BadFolder) and not isinstance(error.__cause__, OSError):
+            # Evidence that cannot be read is no look: it stays beside the next one.
+            put_aside(self._settings.state / task.place)
+            self._failed(task, str(error))
+            return True
+        if isinstance(error, Mistake):
+            self._failed(task, str(error))
+        elif isinstance(error, OSError):
+            self._failed(task, f"A file cannot be read or written ({error.strerror or type(error).__name__}).")
+        else:
+            self.done.bugs += 1
+            self.done.failed -= 1
+            self._failed(task, f"Prober itself failed with {place_of(error)}; please report this.")
+        return False
 
     def _failed(self, task: Task, why: str) -> None:
         """A look that could not be made is prober's own trouble, never the target's."""
@@ -271,7 +303,14 @@ class Round:
                     if found is None:
                         continue
                     task = self._task_of(target, name, plan, slot_name, part, found.path)
-                    looked = await asyncio.to_thread(assess, task, found, self._settings, self._history)
+                    try:
+                        looked = await asyncio.to_thread(assess, task, found, self._settings, self._history)
+                    except HistoryLost:
+                        raise
+                    except Exception as error:
+                        if not self._stumbled(task, error):
+                            self._mark(task)
+                        continue
                     newest = next(iter(reversed(self._history.looks(target.name, plan=name, most=1))), None)
                     if newest is not None and newest.began > looked.look.began:
                         # Too late to be compared with anything; that it was made is kept.
@@ -300,9 +339,18 @@ class Round:
 
     # Telling
 
+    def _clock_put_back(self, now: str) -> list[Told]:
+        """That the history knows a round of the future: the clock is wrong now, or it was then."""
+        last = self._history.last_round()
+        moment = datetime.fromisoformat(now)
+        if last is None or datetime.fromisoformat(last[0]) <= moment + AHEAD:
+            return []
+        message = news.clock_put_back(last[0], now)
+        return [(message, self._settings.recipients(message, moment))]
+
     def _absence(self, now: str) -> list[Told]:
         """That the monitor itself did not run, with how many looks are missing between the last round and this one."""
-        last = self._history.last_round()
+        last = self._history.last_round(now)
         if last is None:
             return []
         zone, moment = self._settings.zone, datetime.fromisoformat(now)
@@ -382,8 +430,10 @@ def clear_away(settings: Settings, history: History, clock: Clock) -> int:
         for name, plan in settings.plans_of(target).items():
             days = keep.polls if isinstance(plan.every, int) else keep.nights
             before = instant(now - timedelta(days=days))
-            for look in history.looks(target.name, plan=name):
-                if look.folder is None or look.began >= before or look.number in kept:
+            looks = history.looks(target.name, plan=name)
+            young = _young(looks, plan, days)
+            for look in looks:
+                if look.folder is None or look.began >= before or look.number in kept or look.number in young:
                     continue
                 shutil.rmtree(settings.state / look.folder, ignore_errors=True)
                 if not (settings.state / look.folder).exists():
@@ -391,6 +441,13 @@ def clear_away(settings: Settings, history: History, clock: Clock) -> int:
         history.folder_gone(gone)
         removed += len(gone)
     return removed
+
+
+def _young(looks: Sequence[Look], plan: LookPlan, days: int) -> frozenset[int]:
+    """The latest looks, as many as are made in so many days: a clock that jumps ahead makes none of them old."""
+    minutes = plan.every if isinstance(plan.every, int) else 1_440 if plan.every == "night" else 7 * 1_440
+    first = [look.number for look in looks if look.part == 0][-max(1, days * 1_440 // minutes) :]
+    return frozenset(look.number for look in looks if first and look.number >= first[0])
 
 
 def _beside_changes(history: History, target: str) -> frozenset[int]:
