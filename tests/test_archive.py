@@ -247,7 +247,7 @@ def test_a_full_disk_ends_the_run_with_one_sentence(tmp_path: Path) -> None:
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1
-    assert "cannot be written (File too large); make room, or use another --out." in done.stderr
+    assert "cannot be written (File too large); make room, or use another folder." in done.stderr
     # Nobody is asked on for evidence that cannot be kept: what was under way at that moment is all.
     assert asked <= 16
 

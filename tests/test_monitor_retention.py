@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from prober.clock import VirtualClock, instant
 from prober.history.store import History, Recorded
+from prober.monitor import retention
 from prober.monitor.retention import clear_away, remove
 from prober.monitor.settings import Settings
 from prober.nouns.facts import Change, Delta, Fact, Facts, Side
@@ -25,6 +26,13 @@ pytestmark = pytest.mark.history
 BASE = "https://fhir.example.org/r4"
 FIRST = datetime(2026, 1, 1, 2, tzinfo=UTC)
 NIGHTS = 30
+
+
+@pytest.fixture(autouse=True)
+def _few_looks_are_enough(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shelf holds a few looks and the clock jumps: the guard against that has a test of its own."""
+    if "guarded" not in request.keywords:
+        monkeypatch.setattr(retention, "_looks_in", lambda plan, days: 1)
 
 
 class Shelf:
@@ -272,3 +280,14 @@ def test_a_path_that_leads_elsewhere_is_left_alone(tmp_path: Path, folder: str) 
     assert not remove(tmp_path / "state", folder)
     assert (tmp_path / "outside").is_dir()
     assert (tmp_path / "state" / "runs" / "main").is_dir()
+
+
+@pytest.mark.guarded
+def test_a_clock_that_jumps_ahead_makes_no_folder_old(shelf: Shelf) -> None:
+    """As many of the latest looks stay as are made in the time that folders are kept, whatever the clock says."""
+    for day in range(3):
+        shelf.look(day)
+    assert shelf.clear(1_000) == 0
+    for day in range(3, 33):
+        shelf.look(day)
+    assert shelf.clear(1_000) == 3

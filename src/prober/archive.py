@@ -309,7 +309,7 @@ class RunFolder:
         except OSError as error:
             target = self.path / name
             raise BadFolder(
-                f"{target}: this file cannot be written ({error.strerror}); make room, or use another --out."
+                f"{target}: this file cannot be written ({error.strerror}); make room, or use another folder."
             ) from error
 
 

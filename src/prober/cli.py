@@ -11,7 +11,7 @@ import typer
 
 from prober import cli_attest, cli_bundle, cli_history, cli_model, cli_monitor
 from prober.cli_parts import complain, instant_of, one_of, say, whole
-from prober.mistake import Mistake, Refused
+from prober.mistake import Mistake, Refused, place_of
 
 if TYPE_CHECKING:
     from prober.library import LoadedProbe
@@ -187,7 +187,7 @@ def main() -> None:
             code = 2
         else:
             # The text of an exception may hold what a server sent, so only its type and place are told.
-            complain(f"Prober failed with {type(error).__name__} at {_place(error)}; please report this.")
+            complain(f"Prober failed with {place_of(error)}; please report this.")
             code = 4
     if code == INTERRUPTED:
         complain("Interrupted.")
@@ -601,15 +601,6 @@ def _misuse(error: Any) -> str:
     plain = text.partition(" (Possible options")[0].strip().rstrip(".").replace("argument(s)", "arguments")
     near = near or guess.strip(" ?")
     return f"{plain}; did you mean {near}?" if near else f"{plain}; see `{command} --help`."
-
-
-def _place(error: Exception) -> str:
-    trace = error.__traceback__
-    place = "an unknown place"
-    while trace is not None:
-        place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return place
 
 
 if __name__ == "__main__":

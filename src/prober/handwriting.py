@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -15,6 +15,7 @@ from prober.nouns.attestation import PLAIN
 N = TypeVar("N", bound=BaseModel)
 LARGEST_FILE = 4 * 2**20
 """Bytes: a larger file was not written by a person for prober."""
+_DEEPEST_NAME = 12
 DEEPEST = 60
 """Levels of nesting in a file. Composing goes as deep on the C stack, which ends the process when it overflows."""
 
@@ -36,8 +37,25 @@ def load_yaml(path: Path, noun: type[N], *, form: bool = False) -> N:
     try:
         return noun.model_validate(value)
     except ValidationError as error:
-        names = [field.alias or name for name, field in noun.model_fields.items()]
-        raise Mistake(explain(error, path, lines, names)) from error
+        raise Mistake(explain(error, path, lines, _names(noun))) from error
+
+
+def _names(noun: type[BaseModel]) -> dict[int, set[str]]:
+    """The names that may stand at each depth of a file, whatever they stand in."""
+    found: dict[int, set[str]] = {}
+    waiting: list[tuple[Any, int]] = [(noun, 1)]
+    while waiting:
+        one, depth = waiting.pop()
+        if isinstance(one, type) and issubclass(one, BaseModel):
+            names = {field.alias or name: field.annotation for name, field in one.model_fields.items()}
+            if depth <= _DEEPEST_NAME and not names.keys() <= found.get(depth, set()):
+                found.setdefault(depth, set()).update(names)
+                waiting += [(inner, depth + 1) for inner in names.values()]
+        else:
+            # A list or a mapping has its items one level deeper; a union or what is annotated has not.
+            deeper = get_origin(one) in (tuple, list, dict)
+            waiting += [(inner, depth + deeper) for inner in get_args(one)]
+    return found
 
 
 def line_of(path: Path, *place: str | int) -> int:
@@ -212,6 +230,10 @@ _PATTERN_WORDS: Mapping[str, str] = {
     r"^[0-9]{4}-(0[1-9]|1[0-2])$": "write a month as year and month, such as 2026-10",
     r"^[0-9]{1,12}(/[1-9][0-9]{0,11})?$": "write a whole number or a fraction in quotes, such as '41' or '41/100'",
     r"^https://[^\s@]+$": "write a whole URL that begins with https://",
+    "^[a-z0-9][a-z0-9_-]{0,62}$": "write small letters, digits, - and _, for example main-hospital",
+    "^([01][0-9]|2[0-3]):[0-5][0-9]$": "write a time of day in quotes, from '00:00' to '23:59'",
+    "^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$": "write letters, digits, dots, - and _, for example clinic-datacenter",
+    r"^https?://[!#-\[\]-~]{1,500}$": "write a whole URL without blanks and quotes",
     PLAIN: "write it on one line, without control characters or characters that nobody sees",
 }
 _TYPE_WORDS: Mapping[str, str] = {
@@ -228,15 +250,20 @@ _TYPE_WORDS: Mapping[str, str] = {
     "union_tag_not_found": "say `kind: maturity` (levels) or `kind: profile` (counts)",
     "union_tag_invalid": "say `kind: maturity` (levels) or `kind: profile` (counts)",
 }
-_SECRETS = frozenset({"bearer"})
+_SECRETS = frozenset({"bearer", "database", "password", "secret", "webhook", "apprise"})
 """Places where somebody may have written a secret: what stands there is never shown."""
 
 
-def explain(error: ValidationError, path: Path, lines: Mapping[tuple[Any, ...], int], known: Iterable[str] = ()) -> str:
-    """One sentence about the first mistake, in the order of the file."""
+def explain(
+    error: ValidationError,
+    path: Path,
+    lines: Mapping[tuple[Any, ...], int],
+    known: Mapping[int, Iterable[str]] = MappingProxyType({}),
+) -> str:
+    """One sentence about the first mistake, in the order of the file. `known` as in `explain_all`."""
     problems = _problems(error)
     first = min(problems, key=lambda one: (one["type"] == "missing", _line(_clean(one["loc"]), lines)))
-    line, text = _sentence(first, lines, {1: known})
+    line, text = _sentence(first, lines, known)
     return f"{path}:{line}: {text}"
 
 

@@ -42,6 +42,8 @@ MOST_PER_AREA = 10_000
 """Facts of one kind: of more, the first in the order of their keys are kept. The most known here are 2,900."""
 LONGEST_TYPE, LONGEST_NAME, LONGEST_VALUE = 64, 300, 1_000
 """Characters of a type's name in a key, of a key's last part, and of a value. What is longer ends with its hash."""
+MOST_BYTES = 2_400
+"""Bytes of a value, or of a place in an answer, as UTF-8: an index of PostgreSQL takes no more than 2,700."""
 FEWEST_SAMPLES = 2
 SHORTEST_PLACEHOLDER = 25
 """Characters: a shorter text holds no placeholder, and need not be cut."""
@@ -88,7 +90,14 @@ class _Collector:
             self.facts[key] = (value, exchange, pointer)
 
     def cap(self) -> None:
-        """Leave out what is too much, and say so."""
+        """Leave out what is too much, and say so; and what no database takes."""
+        for key, (value, exchange, pointer) in list(self.facts.items()):
+            if "\0" in key or "\0" in value or len(value) > MOST_BYTES // 4 or len(pointer) > MOST_BYTES // 4:
+                del self.facts[key]
+                self.add(_storable(key), _storable(value), exchange, pointer)
+            if "\0" in pointer or len(pointer) > MOST_BYTES // 4:
+                kept = _storable(key)
+                self.facts[kept] = (*self.facts[kept][:2], "")
         counts = Counter(key.partition("/")[0] for key in self.facts)
         for area, count in counts.items():
             if count > MOST_PER_AREA:
@@ -458,6 +467,15 @@ def _cut(text_: str, most: int) -> str:
         return text_
     digest = hashlib.sha256(text_.encode("utf-8", "replace")).hexdigest()
     return f"{text_[: most - 15]}… {digest[:12]}"
+
+
+def _storable(text_: str) -> str:
+    """The text without the one character that PostgreSQL refuses, and in no more bytes than its index takes."""
+    plain = text_.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    held = plain.encode("utf-8", "replace")
+    if len(held) <= MOST_BYTES:
+        return plain
+    return f"{held[: MOST_BYTES - 20].decode('utf-8', 'ignore')}… {hashlib.sha256(held).hexdigest()[:12]}"
 
 
 def _calm(text_: str) -> str:

@@ -6,12 +6,13 @@ incidents, messages to send), so a kill leaves either all of it or nothing.
 
 import json
 import os
+import threading
 from bisect import bisect_left
 from collections import ChainMap, Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -37,8 +38,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, SQLAlchemyError
 
+from prober.clock import instant
 from prober.history import tables
 from prober.history.packing import packed_day, unpacked, unpacked_day
 from prober.history.tables import STEPS
@@ -59,6 +61,10 @@ REBUILDING = "rebuilding"
 """The name under which a history says that it is being made anew."""
 MOST_RANGES = 20
 """So many ranges of days that are not rolled up are read one by one, more of them at once."""
+AHEAD = timedelta(hours=1)
+"""What was told so far in the future was told by a clock that has been put back since."""
+LONGEST_WAIT = timedelta(hours=26)
+"""No message waits longer: quiet hours, on the longest day of the year."""
 MOST_EARLIER = 50
 """Earlier values of one key that are looked back at."""
 
@@ -79,6 +85,10 @@ class Course:
 
 class HistoryLost(Mistake):
     """The database cannot be used. What was collected lies in the run folders and is recorded by the next round."""
+
+
+class HistoryAway(HistoryLost):
+    """The database cannot be used now: it does not answer, is locked, or has no room. Later it may be."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +183,7 @@ class History:
         # What one target's facts were when they were last read, which is a moment before they are written.
         self._stood: tuple[_Stand, _Spans] | None = None
         self._lock: Connection | None = None
+        self._guard = threading.Lock()
         self._engine = self._made(parsed)
 
     def _made(self, url: URL) -> Engine:
@@ -242,9 +253,9 @@ class History:
 
     def close(self) -> None:
         """Let go of the database."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        with suppress(SQLAlchemyError):
+            # A database that is gone cannot be taken leave of.
+            self._let_go()
         self._engine.dispose()
 
     def __enter__(self) -> "History":
@@ -260,13 +271,29 @@ class History:
         """
         if self.is_sqlite:
             return True
-        with self._words_for_faults():
+        # Looks are judged in threads of their own, and one connection serves one of them at a time.
+        with self._guard, self._words_for_faults():
+            if self._lock is not None:
+                try:
+                    self._lock.exec_driver_sql("SELECT 1")
+                    return True
+                except DBAPIError:
+                    # The lock went with the connection that held it.
+                    with suppress(SQLAlchemyError):
+                        self._let_go()
             connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             if connection.scalar(select(func.pg_try_advisory_lock(ADVISORY))):
                 self._lock = connection
                 return True
             connection.close()
             return False
+
+    def _let_go(self) -> None:
+        held, self._lock = self._lock, None
+        if held is not None:
+            # Not back into the pool: whoever got it there would hold the lock without knowing.
+            held.detach()
+            held.close()
 
     def _prepare(self, *, check: bool) -> None:
         if self._path is not None and self._path.exists() and not os.access(self._path, os.W_OK):
@@ -465,6 +492,33 @@ class History:
         """A mark that was kept with messages."""
         with self._reading() as connection:
             return connection.scalar(select(tables.about.c.value).where(tables.about.c.name == f"mark.{name}"))
+
+    def close_removed(self, kept: Iterable[str], now: str) -> dict[str, int]:
+        """Close the open incidents of targets that are none of `kept`, and end their courses. How many, by target.
+
+        Nobody is told: whoever took a target out of the configuration knows. One that comes back begins anew.
+        """
+        names, open_ = set(kept), tables.incidents.c.closed.is_(None)
+        closed: dict[str, int] = {}
+        with self._writing() as connection:
+            rows = connection.execute(select(tables.targets.c.id, tables.targets.c.name)).all()
+            gone = {row.id: row.name for row in rows if row.name not in names}
+            for part in _parts(sorted(gone)):
+                connection.execute(delete(tables.states).where(tables.states.c.target.in_(part)))
+                query = select(tables.incidents).where(tables.incidents.c.target.in_(part), open_)
+                for row in connection.execute(query).all():
+                    one = Incident.model_validate_json(row.line)
+                    over = one.model_copy(update={"closed": now, "closed_because": "removed"})
+                    self._keep_news(connection, row.target, (over,), ())
+                    closed[gone[row.target]] = closed.get(gone[row.target], 0) + 1
+        return closed
+
+    def look_back(self, count: int) -> str | None:
+        """When the look began that was recorded so many looks ago; None where there are not so many."""
+        table = tables.looks
+        with self._reading() as connection:
+            query = select(table.c.began).order_by(table.c.number.desc()).offset(count).limit(1)
+            return connection.scalar(query)
 
     def keep_incidents(self, target: str, incidents: Sequence[Incident], states: Sequence[KeyState]) -> None:
         """Write incidents and courses that changed without a look, such as one that a person accepted."""
@@ -803,6 +857,14 @@ class History:
                 if _area(said[key]) == area
             ]
 
+    def nth_latest(self, target: str, plan: str, count: int) -> int | None:
+        """The number of the look before which there are `count` later ones, second looks aside; None without one."""
+        table = tables.looks
+        with self._reading() as connection:
+            id_ = self._known(connection, target)
+            query = select(table.c.number).where(table.c.target == id_, table.c.plan == plan, table.c.part == 0)
+            return connection.scalar(query.order_by(table.c.number.desc()).offset(count - 1).limit(1))
+
     def folders(self, plan: str, before: str, *, keep_changes: bool) -> list[Kept]:
         """The run folders of one kind of look that began before an instant and are still there, oldest first.
 
@@ -885,15 +947,16 @@ class History:
     def incidents(
         self, *, target: str | None = None, open_only: bool = False, since: str | None = None
     ) -> list[Incident]:
-        """Incidents in the order in which they were opened."""
+        """Incidents in the order in which they were opened, under the names that their targets have now."""
         table, names = tables.incidents, tables.targets
-        query = select(table.c.line).order_by(table.c.opened, table.c.id)
-        if target is not None:
-            query = query.join(names, names.c.id == table.c.target).where(names.c.name == target)
+        query = select(table.c.line, names.c.name).join(names, names.c.id == table.c.target)
+        query = query.order_by(table.c.opened, table.c.id)
+        query = query.where(names.c.name == target) if target is not None else query
         query = query.where(table.c.closed.is_(None)) if open_only else query
         query = query.where(table.c.opened >= since) if since is not None else query
         with self._reading() as connection:
-            return [Incident.model_validate_json(row.line) for row in connection.execute(query)]
+            found = [(row.name, Incident.model_validate_json(row.line)) for row in connection.execute(query)]
+        return [one if one.target == name else one.model_copy(update={"target": name}) for name, one in found]
 
     def messages(self, most: int = 200) -> list[Message]:
         """The latest messages, oldest first."""
@@ -903,12 +966,18 @@ class History:
             return [Message.model_validate_json(row.line) for row in reversed(rows.all())]
 
     def pending(self, now: str) -> list[Pending]:
-        """The messages that may be sent now."""
+        """The messages that may be sent now.
+
+        A clock that was put back leaves some that seem to belong to the future; they have waited long enough.
+        """
         table, told = tables.deliveries, tables.messages
+        moment = datetime.fromisoformat(now)
+        ahead = told.c.time > instant(moment + AHEAD)
+        due = or_(table.c.due <= now, table.c.due > instant(moment + LONGEST_WAIT), ahead)
         query = (
             select(told.c.line, table.c.recipient, table.c.tries)
             .join(told, told.c.id == table.c.message)
-            .where(table.c.state == "waiting", table.c.due <= now)
+            .where(table.c.state == "waiting", due)
             .order_by(told.c.time, told.c.id, table.c.recipient)
         )
         with self._reading() as connection:
@@ -923,11 +992,16 @@ class History:
         with self._reading() as connection:
             return int(connection.scalar(select(func.count()).where(table.c.state == "waiting")) or 0)
 
-    def last_round(self) -> tuple[str, str | None] | None:
-        """When the latest round began and ended (None where it was killed); None before the first."""
+    def last_round(self, now: str | None = None) -> tuple[str, str | None] | None:
+        """When the latest round began and ended (None where it was killed); None before the first.
+
+        With `now`, the latest that had begun by then: a clock that was put back leaves later ones behind.
+        """
         table = tables.rounds
+        query = select(table).order_by(table.c.began.desc()).limit(1)
+        query = query.where(table.c.began <= now) if now is not None else query
         with self._reading() as connection:
-            row = connection.execute(select(table).order_by(table.c.began.desc()).limit(1)).first()
+            row = connection.execute(query).first()
             return (row.began, row.ended) if row is not None else None
 
     def lines(
@@ -1371,6 +1445,8 @@ class History:
     def _writing(self) -> Iterator[Connection]:
         if self.reading:
             raise TypeError("A history that was opened to be read is never written.")
+        if self._lock is not None and not self.take_lock():
+            raise HistoryAway(f"{self.shown}: the connection broke, and another monitor writes into this database now.")
         with self._words_for_faults(), self._engine.connect() as connection:
             fresh: dict[str, int] = {}
             connection.info[_FRESH] = fresh
@@ -1392,7 +1468,7 @@ class History:
         try:
             yield
         except DBAPIError as error:
-            raise HistoryLost(_said(self.shown, error)) from None
+            raise _lost(self.shown, error) from None
         except SQLAlchemyError as error:
             raise HistoryLost(f"{self.shown}: the history cannot be used ({type(error).__name__}).") from None
 
@@ -1453,21 +1529,30 @@ def _not_known(known: Collection[str], since: str, before: str) -> list[tuple[st
     return ranges if len(ranges) <= MOST_RANGES else [(ranges[0][0], before)]
 
 
-def _said(shown: str, error: DBAPIError) -> str:
+def _lost(shown: str, error: DBAPIError) -> HistoryLost:
     """What a database's error means for the person who runs the monitor."""
     words = str(error.orig).lower()
     if "locked" in words:
-        return f"{shown}: another program has locked this history for more than {WAIT_SECONDS} seconds; end that one."
-    if "full" in words:
-        return f"{shown}: the disk is full; make room, and run the monitor again: the run folders are kept."
+        return HistoryAway(
+            f"{shown}: another program has locked this history for more than {WAIT_SECONDS} seconds; end that one."
+        )
+    if "is full" in words or "no space left" in words:
+        return HistoryAway(
+            f"{shown}: the disk is full; make room, and run the monitor again: the run folders are kept."
+        )
     if "readonly" in words or "read-only" in words:
-        return f"{shown}: this history may not be written; give yourself the right, or move it."
+        return HistoryLost(f"{shown}: this history may not be written; give yourself the right, or move it.")
     if "malformed" in words or "not a database" in words or "corrupt" in words:
-        return _damaged(shown)
-    if "disk i/o" in words or "unable to open" in words:
-        return f"{shown}: this file cannot be opened or written; check the folder and the disk."
+        return HistoryLost(_damaged(shown))
+    if "disk i/o" in words:
+        return HistoryAway(f"{shown}: the disk does not read or write this file; check the disk and the room on it.")
+    if "unable to open" in words:
+        return HistoryLost(f"{shown}: this file cannot be opened or written; check the folder and the disk.")
     # The words of PostgreSQL may hold parts of the URL, so only their kind is told.
-    return f"{shown}: the database does not answer as it should ({type(error.orig).__name__}); is it running?"
+    kind = type(error.orig).__name__
+    if isinstance(error, OperationalError | InterfaceError | InternalError):
+        return HistoryAway(f"{shown}: the database does not answer as it should ({kind}); is it running?")
+    return HistoryLost(f"{shown}: the database refused what prober asked of it ({kind}); check the rights of its user.")
 
 
 def _damaged(shown: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import os
 import signal
@@ -11,29 +12,35 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from prober.clock import Clock, SystemClock, instant
-from prober.history.store import History, HistoryLost
+from prober.history.store import History, HistoryAway, HistoryLost
 from prober.jobs import delete_left_behind, left_behind
-from prober.mistake import Mistake
-from prober.monitor.control import control_address
+from prober.mistake import Mistake, place_of
 from prober.monitor.listen import Listener
 from prober.monitor.retention import clear_away
 from prober.monitor.round import Done, Round
-from prober.monitor.settings import LOCK, Settings, load_settings
-from prober.monitor.tell import check_recipients, from_environment
-from prober.monitor.tell.beat import check_heartbeat
+from prober.monitor.settings import LOCK, Settings, check_ways, load_settings
+from prober.monitor.tell import from_environment
 from prober.monitor.telling import beat, publish, rest, send_pending
 
 Say = Callable[[str], None]
-MESSAGES_KEPT_DAYS = 400
+MESSAGES_KEPT_DAYS, MESSAGES_KEPT_LOOKS = 400, 400
+"""Messages stay for so many days and for so many looks at each target: a clock that jumps ahead makes none old."""
+AGAIN = timedelta(minutes=1)
+"""A database that is gone is asked for again after so long."""
 LONGEST_REST = timedelta(minutes=5)
 """The daemon wakes at least so often: to send what waits, and to show that it lives."""
 
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 LATE = timedelta(hours=2)
 """A round may take so long before `/healthz` calls the monitor silent."""
 
 
-class Busy(Mistake):
+class NotNow(Mistake):
+    """Nothing is wrong with what the user gave, but it cannot be done now."""
+
+
+class Busy(NotNow):
     """Another monitor is at work on the same state."""
 
 
@@ -46,18 +53,15 @@ def monitor_stage(
     """
     clock = clock or SystemClock()
     settings = load_settings(config, clock.utc().date())
-    check_recipients(settings.monitor.recipients, settings.monitor.mail, from_environment)
-    check_heartbeat(settings.monitor.heartbeat, from_environment)
-    if settings.monitor.control is not None:
-        control_address(settings.monitor.control)
+    check_ways(settings, from_environment)
     try:
-        with locked(settings, clock), settings.history(check=True) as history:
-            if not history.take_lock():
-                raise Busy("Another monitor writes into this database, perhaps on another machine; let it finish.")
-            return asyncio.run(_run(settings, history, clock, once=once, listen=listen, say=say, complain=complain))
-    except Busy as busy:
-        complain(str(busy))
-        return 3
+        with locked(settings, clock):
+            return asyncio.run(_run(settings, clock, once=once, listen=listen, say=say, complain=complain))
+    except NotNow as why:
+        complain(str(why))
+    except HistoryAway as away:
+        complain(f"{away} Nothing that was collected is lost: the next round goes on with it.")
+    return 3
 
 
 @contextmanager
@@ -68,6 +72,8 @@ def locked(settings: Settings, clock: Clock) -> Iterator[None]:
         settings.state.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise NotNow(f"{path}: this file cannot be made ({error.strerror}); make room.") from error
         raise Mistake(f"{path}: the state folder cannot be used ({error.strerror}); name another one.") from error
     try:
         try:
@@ -86,7 +92,6 @@ def locked(settings: Settings, clock: Clock) -> Iterator[None]:
 
 async def _run(
     settings: Settings,
-    history: History,
     clock: Clock,
     *,
     once: bool,
@@ -102,31 +107,73 @@ async def _run(
             loop.add_signal_handler(number, stopping.set)
     await _delete_jobs(settings, complain)
     if once:
-        done = await one_round(settings, history, clock, stopping, complain, wait_for_second=True)
+        with _opened(settings) as history:
+            done = await one_round(settings, history, clock, stopping, complain, wait_for_second=True)
         say(_said(done, settings))
         return _code(done)
     with Listener(*listen, clock) if listen is not None else contextlib.nullcontext() as listener:
         say(f"Watching {_targets(settings)} until it is told to stop.")
-        metrics = ""
-        await beat(settings, history, clock, from_environment, complain)
         if listener is not None:
-            listener.show(metrics, clock.utc() + LATE)
+            listener.show("", clock.utc() + LATE)
         while not stopping.is_set():
             try:
-                done = await one_round(settings, history, clock, stopping, complain, wait_for_second=False)
-                metrics = done.metrics
-                if done.looks or done.failed:
-                    say(_said(done, settings))
-                wake = done.next_due or clock.utc() + LONGEST_REST
-            except HistoryLost as lost:
-                # What was collected lies in the run folders; a database that comes back gets it then.
-                complain(f"{lost} The monitor goes on and tries again.")
-                wake = clock.utc() + timedelta(minutes=1)
-            wake = min(wake, clock.utc() + LONGEST_REST)
-            if listener is not None:
-                listener.show(metrics, wake + LATE)
-            await rest(clock, wake, stopping)
+                with _opened(settings) as history:
+                    return await _watch(settings, history, clock, stopping, listener, say, complain)
+            except HistoryAway as away:
+                complain(f"{away} The monitor waits for it.")
+                await rest(clock, clock.utc() + AGAIN, stopping)
     return 0
+
+
+def _opened(settings: Settings) -> History:
+    """The history, for this monitor alone. Raises HistoryLost and Busy."""
+    history = settings.history(check=True)
+    try:
+        if not history.take_lock():
+            raise Busy(
+                "Another monitor writes into this database, perhaps on another machine; let it finish. After a broken "
+                "connection it may be an earlier one of this monitor, which the database gives up by itself."
+            )
+    except BaseException:
+        history.close()
+        raise
+    return history
+
+
+async def _watch(
+    settings: Settings,
+    history: History,
+    clock: Clock,
+    stopping: asyncio.Event,
+    listener: Listener | None,
+    say: Say,
+    complain: Say,
+) -> int:
+    """Round after round. What goes wrong in one is said, and the next one tries again."""
+    metrics, bugs = "", False
+    await beat(settings, history, clock, from_environment, complain)
+    while not stopping.is_set():
+        wake = clock.utc() + LONGEST_REST
+        try:
+            done = await one_round(settings, history, clock, stopping, complain, wait_for_second=False)
+            metrics = done.metrics
+            bugs = bugs or bool(done.bugs)
+            if done.looks or done.failed or done.bugs:
+                say(_said(done, settings))
+            wake = min(wake, done.next_due or wake)
+        except HistoryLost as lost:
+            # What was collected lies in the run folders; a database that comes back gets it then.
+            complain(f"{lost} The monitor goes on and tries again.")
+            wake = clock.utc() + AGAIN
+        except Mistake:
+            raise
+        except Exception as error:
+            bugs = True
+            complain(f"Prober failed with {place_of(error)}; please report this. The monitor goes on and tries again.")
+        if listener is not None:
+            listener.show(metrics, wake + LATE)
+        await rest(clock, wake, stopping)
+    return 4 if bugs else 0
 
 
 async def one_round(
@@ -134,11 +181,15 @@ async def one_round(
 ) -> Done:
     """A round with all that follows: sending, feed, metrics, heartbeat, and the removal of what is past its time."""
     began = clock.monotonic_us()
+    if not history.take_lock():
+        raise HistoryAway("The connection broke, and another monitor writes into this database now; let it finish.")
     done = await Round(settings, history, clock, complain, stopping).run(wait_for_second=wait_for_second)
-    await send_pending(settings, history, clock, from_environment, complain)
+    await send_pending(settings, history, clock, from_environment, complain, stopping)
     if done.looks:
         clear_away(settings, history, clock)
-        history.forget_rounds(instant(clock.utc() - timedelta(days=MESSAGES_KEPT_DAYS)))
+        since = history.look_back(MESSAGES_KEPT_LOOKS * len(settings.monitor.targets))
+        if since is not None:
+            history.forget_rounds(min(since, instant(clock.utc() - timedelta(days=MESSAGES_KEPT_DAYS))))
     done.metrics = publish(settings, history, clock, clock.monotonic_us() - began, complain)
     await beat(settings, history, clock, from_environment, complain)
     return done
@@ -161,11 +212,12 @@ def _code(done: Done) -> int:
 
 
 def _said(done: Done, settings: Settings) -> str:
-    if not (done.looks or done.failed or done.unfinished):
+    if not (done.looks or done.failed or done.bugs or done.unfinished):
         due = f" The next look is due {_minute(done.next_due)}." if done.next_due else ""
         return f"Nothing is due for {_targets(settings)}.{due}"
     parts = [f"{done.looks} {'look' if done.looks == 1 else 'looks'} done"]
     parts += [f"{done.failed} could not be made"] if done.failed else []
+    parts += [f"prober itself failed in {done.bugs}"] if done.bugs else []
     parts += [f"{done.recovered} of them from before a kill"] if done.recovered else []
     parts.append(f"{done.opened} {'incident' if done.opened == 1 else 'incidents'} opened, {done.closed} closed")
     cut = " It was stopped before all of it was done; the next round goes on." if done.unfinished else ""

@@ -81,9 +81,13 @@ def _steady(
 def _open(state: KeyState, reading: Reading, bad: bool, at: str, counted: dict[str, Any], rules: AlertRules) -> Turned:
     """Open or clearing."""
     if bad:
-        if _elapsed(state.since or at, at) >= timedelta(days=rules.accept_days):
+        # At least one look in each week of it: a clock that jumps ahead makes nothing the usual.
+        lasted = _elapsed(state.since or at, at) >= timedelta(days=rules.accept_days)
+        if lasted and counted["bad"] > rules.accept_days // 7:
             return Turned(_at_rest(state, counted, reading.value), "accepted", state.baseline)
-        return Turned(state.model_copy(update=counted | {"course": "open"}))
+        # A clock that was put back since it began would make it last as much longer.
+        since = min(state.since or at, at)
+        return Turned(state.model_copy(update=counted | {"course": "open", "since": since}))
     if counted["good"] < (1 if _area(state.key) in AT_ONCE else rules.clear_looks):
         return Turned(state.model_copy(update=counted | {"course": "clearing"}))
     return Turned(_at_rest(state, counted, reading.value), "closed", state.baseline)
@@ -117,8 +121,8 @@ def _at_rest(state: KeyState, counted: dict[str, Any], baseline: str | None) -> 
 
 
 def _recent(turns: tuple[str, ...], at: str, rules: AlertRules) -> tuple[str, ...]:
-    """The turns that count; a clock that stepped back makes none of them older than it is."""
-    return tuple(one for one in turns if _elapsed(one, at) <= timedelta(days=rules.flap_days))
+    """The turns that count: those of these days, and none that a clock saw which has been put back since."""
+    return tuple(one for one in turns if abs(_elapsed(one, at)) <= timedelta(days=rules.flap_days))
 
 
 def _elapsed(since: str, until: str) -> timedelta:

@@ -6,7 +6,7 @@ that was finished: nothing is asked twice, and nothing that was finished is lost
 
 import asyncio
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from prober.clock import Clock, instant
 from prober.diff import facts_of
 from prober.history.packing import packed
 from prober.history.store import History
+from prober.library import LoadedProbe
 from prober.mistake import BadFolder, Mistake
 from prober.monitor.settings import RUNS, Settings
 from prober.monitor.slots import Slot, bounds, planned
@@ -73,7 +74,7 @@ async def ask(task: Task, settings: Settings, clock: Clock, stopping: asyncio.Ev
     done = finished(path)
     if done is not None:
         return done
-    _put_aside(path)
+    put_aside(path)
     options = settings.options(task.target, task.plan, task.only, clock.utc().date())
     prepared = prepare(replace(options, surroundings_measured=await _surroundings(task, settings, clock)), clock)
     collected = await collect(prepared, path, clock, stopping=stopping)
@@ -92,17 +93,32 @@ def finished(path: Path) -> RunFolder | None:
     return folder if run.done is not None and run.done.ending != "interrupted" else None
 
 
-def _put_aside(path: Path) -> None:
+def put_aside(path: Path) -> None:
     """What a kill left of a look stays beside the new one: it is evidence too."""
     if not path.exists():
         return
+    try:
+        os.rename(path, _beside(path))
+    except OSError as error:
+        raise Mistake(f"{path}: this run folder of a killed run cannot be put aside ({error.strerror}).") from error
+
+
+def _beside(path: Path) -> Path:
     number = 1
     while (aside := path.with_name(f"{path.name}.cut-{number}")).exists():
         number += 1
-    try:
-        os.rename(path, aside)
-    except OSError as error:
-        raise Mistake(f"{path}: this run folder of a killed run cannot be put aside ({error.strerror}).") from error
+    return aside
+
+
+def _by_these_probes(folder: RunFolder, probes: Mapping[str, LoadedProbe]) -> RunFolder:
+    """A finished run folder that another prober left unrecorded, as this one judges it; the original stays beside."""
+    if folder.run().probes == {id_: one.digest for id_, one in probes.items()}:
+        return folder
+    anew = _beside(folder.path)
+    judge_folder(folder, probes, out=anew)
+    put_aside(folder.path)
+    os.rename(anew, folder.path)
+    return RunFolder.open(folder.path)
 
 
 async def _surroundings(task: Task, settings: Settings, clock: Clock) -> tuple[dict[str, object], ...]:
@@ -135,6 +151,7 @@ def assess(task: Task, folder: RunFolder, settings: Settings, history: History) 
     """Judge and score a run folder with the nights before it; what lies in the folder is all that this rests on."""
     run = folder.run()
     probes = {id_: one for id_, one in settings.probes.items() if id_ in run.probes}
+    folder = _by_these_probes(folder, probes)
     findings = judge_folder(folder, probes)
     card = None
     if _is_whole(task):

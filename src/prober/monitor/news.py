@@ -109,6 +109,21 @@ def absence(began: str, ended: str, count: int, time: str) -> Message:
     )
 
 
+def clock_put_back(ahead: str, now: str) -> Message:
+    """That the clock of the machine stands before what the history has seen already."""
+    return Message(
+        id=f"clock.{ahead}",
+        kind="monitor",
+        time=now,
+        title="The clock of the monitor was put back",
+        lines=(
+            f"It is {_minute(now)} by the clock of this machine, and the history holds a round of {_minute(ahead)}: "
+            "the clock was wrong then, or it is wrong now. Check it.",
+            "What was looked at already is not looked at again, and what waits to be told is told.",
+        ),
+    )
+
+
 def _line(change: Change) -> str:
     criteria = f" ({', '.join(change.criteria[:4])})" if change.criteria else ""
     back = " It was so before." if change.returned is not None else ""

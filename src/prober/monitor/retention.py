@@ -16,6 +16,7 @@ from prober.clock import Clock, instant
 from prober.history.store import History
 from prober.monitor.settings import RUNS, Settings
 from prober.nouns.incident import Incident
+from prober.nouns.monitor import LookPlan
 
 CUT = ".cut-"
 """What the name of a folder holds after its slot where a killed run left it."""
@@ -38,12 +39,17 @@ def clear_away(settings: Settings, history: History, clock: Clock) -> int:
     told = _named_in(history.incidents(open_only=True))
     removed = 0
     for name, plan in settings.monitor.looks.items():
-        before = now - timedelta(days=keep.polls if isinstance(plan.every, int) else keep.nights)
+        days = keep.polls if isinstance(plan.every, int) else keep.nights
+        before = now - timedelta(days=days)
         past = [
             one
             for one in history.folders(name, instant(before), keep_changes=keep.keep_changes)
             if one.target in known and (one.target, one.run) not in told
         ]
+        young = {
+            target: history.nth_latest(target, name, _looks_in(plan, days)) for target in {one.target for one in past}
+        }
+        past = [one for one in past if one.number < (young[one.target] or 0)]
         for start in range(0, len(past), AT_ONCE):
             gone = [one.number for one in past[start : start + AT_ONCE] if remove(settings.state, one.folder)]
             history.folder_gone(gone)
@@ -51,6 +57,12 @@ def clear_away(settings: Settings, history: History, clock: Clock) -> int:
         for target in settings.monitor.targets:
             _clear_cut(settings.state, f"{RUNS}/{target.name}/{name}", before.date())
     return removed
+
+
+def _looks_in(plan: LookPlan, days: int) -> int:
+    """How many looks of this kind are made in so many days: a clock that jumps ahead makes none of them old."""
+    minutes = plan.every if isinstance(plan.every, int) else 1_440 if plan.every == "night" else 7 * 1_440
+    return max(1, days * 1_440 // minutes)
 
 
 def remove(state: Path, folder: str) -> bool:

@@ -15,11 +15,12 @@ from pathlib import Path
 from prober.archive import RunFolder
 from prober.clock import Clock, instant
 from prober.diff.families import HOSTS, area_of
-from prober.history.store import History, HistoryLost, Recorded, Told
-from prober.mistake import BadFolder, Mistake
+from prober.handwriting import line_of
+from prober.history.store import AHEAD, History, HistoryLost, Recorded, Told
+from prober.mistake import BadFolder, Mistake, place_of
 from prober.monitor import news
 from prober.monitor.consider import AVAILABILITY, FOLLOW, Before, Policy, consider
-from prober.monitor.looking import Looked, Task, ask, assess, finished
+from prober.monitor.looking import Looked, Task, ask, assess, finished, put_aside
 from prober.monitor.retention import CUT
 from prober.monitor.settings import RUNS, Settings, host_of
 from prober.monitor.slots import Slot, due_from, missed, slot_at
@@ -84,13 +85,9 @@ class Round:
         Raises HistoryLost where the history cannot be written any more: what was collected is recorded later.
         """
         began = instant(self._clock.utc())
-        known = self._history.targets()
-        for target in self._settings.monitor.targets:
-            if known.get(target.name) == target.base:
-                continue
-            self._history.know(target.name, target.base, target.was, target.moved_from)
+        self._know_targets(began)
         # With the beginning of the round or not at all, so that a kill between them tells nobody twice.
-        self._history.round_began(began, self._absence(began))
+        self._history.round_began(began, [*self._clock_put_back(began), *self._absence(began)])
         await self._pick_up()
         while not self._stopping.is_set():
             now = self._clock.utc()
@@ -105,8 +102,26 @@ class Round:
         self.tell_digests()
         self.done.unfinished = self.done.unfinished or self._stopping.is_set()
         self.done.next_due = self.next_due(self._clock.utc())
-        self._history.round_ended(began, instant(self._clock.utc()), self.done.looks, self.done.failed)
+        failed = self.done.failed + self.done.bugs
+        self._history.round_ended(began, instant(self._clock.utc()), self.done.looks, failed)
         return self.done
+
+    def _know_targets(self, now: str) -> None:
+        path = self._settings.path
+        known = self._history.targets()
+        for number, target in enumerate(self._settings.monitor.targets):
+            if known.get(target.name) == target.base:
+                continue
+            try:
+                self._history.know(target.name, target.base, target.was, target.moved_from)
+            except HistoryLost:
+                raise
+            except Mistake as mistake:
+                raise Mistake(f"{path}:{line_of(path, 'targets', number)}: {mistake}") from mistake
+        names = [one.name for one in self._settings.monitor.targets]
+        for name, count in sorted(self._history.close_removed(names, now).items()):
+            incidents = "incident is" if count == 1 else f"{count} incidents are"
+            self._say(f"{name} is not in the configuration any more, so its open {incidents} closed.")
 
     def next_due(self, now: datetime) -> datetime | None:
         """When there is something to do again, as far as is known now."""
@@ -207,8 +222,7 @@ class Round:
                 raise result
 
     async def _one(self, task: Task) -> None:
-        mark = f"{task.name}/{task.slot.name}" + (f".{task.part + 1}" if task.part else "")
-        self.done.by_plan[task.target.name, mark] = 1
+        self._mark(task)
         there = finished(self._settings.state / task.place) is not None
         try:
             folder = await ask(task, self._settings, self._clock, self._stopping)
@@ -216,16 +230,34 @@ class Round:
                 self.done.unfinished = True
                 return
             looked = await asyncio.to_thread(assess, task, folder, self._settings, self._history)
+            await self.record(looked)
         except HistoryLost:
             raise
-        except Mistake as mistake:
-            self._failed(task, str(mistake))
+        except Exception as error:
+            self._stumbled(task, error)
             return
-        except BadFolder as bad:
-            self._failed(task, str(bad))
-            return
-        await self.record(looked)
         self.done.recovered += there
+
+    def _mark(self, task: Task) -> None:
+        mark = f"{task.name}/{task.slot.name}" + (f".{task.part + 1}" if task.part else "")
+        self.done.by_plan[task.target.name, mark] = 1
+
+    def _stumbled(self, task: Task, error: Exception) -> bool:
+        """A look that could not be made or understood holds up no other. Whether it may be made anew at once."""
+        if isinstance(error, BadFolder) and not isinstance(error.__cause__, OSError):
+            # Evidence that cannot be read is no look: it stays beside the next one.
+            put_aside(self._settings.state / task.place)
+            self._failed(task, str(error))
+            return True
+        if isinstance(error, Mistake):
+            self._failed(task, str(error))
+        elif isinstance(error, OSError):
+            self._failed(task, f"A file cannot be read or written ({error.strerror or type(error).__name__}).")
+        else:
+            self.done.bugs += 1
+            self.done.failed -= 1
+            self._failed(task, f"Prober itself failed with {place_of(error)}; please report this.")
+        return False
 
     def _failed(self, task: Task, why: str) -> None:
         """A look that could not be made is prober's own trouble, never the target's."""
@@ -283,7 +315,14 @@ class Round:
             if found is None:
                 continue
             task = task_of(target, name, plan, slot_name, part, found.path)
-            looked = await asyncio.to_thread(assess, task, found, self._settings, self._history)
+            try:
+                looked = await asyncio.to_thread(assess, task, found, self._settings, self._history)
+            except HistoryLost:
+                raise
+            except Exception as error:
+                if not self._stumbled(task, error):
+                    self._mark(task)
+                continue
             newest = next(iter(reversed(self._history.looks(target.name, plan=name, most=1))), None)
             if newest is not None and newest.began > looked.look.began:
                 # Too late to be compared with anything; that it was made is kept.
@@ -330,9 +369,18 @@ class Round:
 
     # Telling
 
+    def _clock_put_back(self, now: str) -> list[Told]:
+        """That the history knows a round of the future: the clock is wrong now, or it was then."""
+        last = self._history.last_round()
+        moment = datetime.fromisoformat(now)
+        if last is None or datetime.fromisoformat(last[0]) <= moment + AHEAD:
+            return []
+        message = news.clock_put_back(last[0], now)
+        return [(message, self._settings.recipients(message, moment))]
+
     def _absence(self, now: str) -> list[Told]:
         """That the monitor itself did not run, with how many looks are missing between the last round and this one."""
-        last = self._history.last_round()
+        last = self._history.last_round(now)
         if last is None:
             return []
         zone, moment = self._settings.zone, datetime.fromisoformat(now)

@@ -13,10 +13,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from prober.attest.reading import load_attestations
 from prober.clock import instant
 from prober.handwriting import line_of, load_yaml
-from prober.history.store import History, sqlite_url
+from prober.history.store import History, HistoryLost, sqlite_url
 from prober.library import LoadedProbe, load_model, load_probes, load_provider, shipped_models
 from prober.mistake import Mistake
+from prober.monitor.control import control_address
 from prober.monitor.slots import quiet_until
+from prober.monitor.tell import Secrets, check_recipients
+from prober.monitor.tell.beat import check_heartbeat
 from prober.nouns.bundle import Waiver, WaiverFile
 from prober.nouns.incident import Message
 from prober.nouns.model import MaturityModel
@@ -28,6 +31,9 @@ from prober.pipeline import Options
 DATABASE, LOCK, RUNS, FEED, METRICS = "history.db", "monitor.lock", "runs", "feed.atom", "prober.prom"
 _USUAL: frozenset[Permit] = frozenset({"active", "credentials", "patient_data"})
 """What a look may do whose plan names no permits: it starts no job and writes nothing."""
+
+_OPTIONS = {"--allow-http": "`allow_http: true`", "--bearer-env": "`bearer`", "--ca-file": "`ca_file`"}
+"""What the words for a single run call by its option, and this file by its name."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,7 @@ class Settings:
         except OSError as error:
             raise Mistake(f"{self.state}: the state folder cannot be made ({error.strerror}).") from error
         path = self.state / DATABASE
+        _check_file(path, self.state / RUNS)
         return History.open(sqlite_url(path), shown=str(path), check=check, rebuilding=rebuilding)
 
     def read_history(self) -> History:
@@ -125,19 +132,26 @@ def load_settings(path: Path, today: date) -> Settings:
             "America/Chicago."
         ) from error
     _check_names(path, monitor, probes)
-    book = load_model(path.parent / monitor.model if monitor.model else shipped_models()[1])
-    waivers = {
-        one.name: load_yaml(path.parent / one.waivers, WaiverFile).waivers if one.waivers else ()
-        for one in monitor.targets
-    }
+    try:
+        book = load_model(path.parent / monitor.model if monitor.model else shipped_models()[1])
+    except Mistake as mistake:
+        raise Mistake(f"{path}:{line_of(path, 'model')}: {mistake}") from mistake
+    waivers: dict[str, tuple[Waiver, ...]] = {}
     settings = Settings(monitor, path, zone, probes, book if isinstance(book, MaturityModel) else None, waivers)
     for number, target in enumerate(monitor.targets):
         try:
+            checked_base(target.base, allow_http=target.allow_http)
+            for name in (target.authorization, target.ca_file, target.resolve):
+                if name is not None and not (path.parent / name).is_file():
+                    raise Mistake(f"{path.parent / name}: there is no such file; check the path.")
+            waivers[target.name] = load_yaml(path.parent / target.waivers, WaiverFile).waivers if target.waivers else ()
             for plan in settings.plans_of(target).values():
                 settings.options(target, plan, None, today)
-                checked_base(target.base, allow_http=target.allow_http)
         except Mistake as mistake:
-            raise Mistake(f"{path}:{line_of(path, 'targets', number)}: target {target.name}: {mistake}") from mistake
+            words = str(mistake)
+            for option, member in _OPTIONS.items():
+                words = words.replace(option, member)
+            raise Mistake(f"{path}:{line_of(path, 'targets', number)}: target {target.name}: {words}") from mistake
     return settings
 
 
@@ -148,6 +162,37 @@ def secret(reference: str) -> str:
     if not value:
         raise Mistake(f"{name}: no environment variable of this name is set, and the monitor needs what it holds.")
     return value
+
+
+def check_ways(settings: Settings, secrets: Secrets) -> None:
+    """Raise Mistake, with file and line, for the first way of telling somebody that cannot be gone."""
+    path, monitor = settings.path, settings.monitor
+    for number, one in enumerate(monitor.recipients):
+        try:
+            check_recipients([one], monitor.mail, secrets)
+        except Mistake as mistake:
+            raise Mistake(f"{path}:{line_of(path, 'recipients', number)}: {mistake}") from mistake
+    try:
+        check_heartbeat(monitor.heartbeat, secrets)
+    except Mistake as mistake:
+        raise Mistake(f"{path}:{line_of(path, 'heartbeat')}: {mistake}") from mistake
+
+
+def _check_file(path: Path, runs: Path) -> None:
+    """Refuse as the history what SQLite would take for one and should not."""
+    if path.is_symlink():
+        raise HistoryLost(
+            f"{path}: this is a link, and the lock of this folder would not guard what it leads to; "
+            "name the folder of the history itself as `state`."
+        )
+    if path.is_dir():
+        raise HistoryLost(f"{path}: this is a folder, and the history is a file; move the folder away.")
+    if path.is_file() and path.stat().st_size == 0 and runs.is_dir():
+        # SQLite would begin a new history here, as if there had never been a night.
+        raise HistoryLost(
+            f"{path}: this file is empty, and there are run folders beside it: the history was lost. Remove it and "
+            "make it anew from the run folders with `prober history --rebuild`."
+        )
 
 
 def host_of(base: str) -> str:
@@ -192,6 +237,15 @@ def _check_names(path: Path, monitor: Monitor, probes: Mapping[str, LoadedProbe]
         for text in (window.begins, window.ends, window.announced):
             if text is not None and not _is_instant(text):
                 refuse(("maintenance", number), f"{text!r} is no instant; write it as 2026-12-31T00:00:00Z.")
+        if window.begins and window.ends:
+            begins, ends = (datetime.fromisoformat(one) for one in (window.begins, window.ends))
+            if begins >= ends:
+                refuse(("maintenance", number), "this window ends before it begins; correct `begins` or `ends`.")
+    if monitor.control is not None:
+        try:
+            control_address(monitor.control)
+        except Mistake as mistake:
+            refuse(("control",), str(mistake))
 
 
 def _is_instant(text: str) -> bool:

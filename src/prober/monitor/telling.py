@@ -4,14 +4,17 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from prober.clock import Clock, instant
 from prober.history.store import History, Pending
+from prober.mistake import place_of
 from prober.monitor import metrics
 from prober.monitor.settings import FEED, METRICS, Settings
 from prober.monitor.standing import standings
-from prober.monitor.tell import NotSent, Secrets, heartbeat, send, write_feed
+from prober.monitor.tell import NotSent, Secrets, Sent, heartbeat, send, write_feed
 from prober.monitor.tell.files import replace_file
+from prober.nouns.monitor import Recipient
 
 Say = Callable[[str], None]
 FIRST_WAIT = timedelta(minutes=5)
@@ -21,11 +24,19 @@ MOST_TRIES = 20
 FEED_TITLE = "prober: what changed"
 
 
-async def send_pending(settings: Settings, history: History, clock: Clock, secrets: Secrets, say: Say) -> int:
+async def send_pending(
+    settings: Settings,
+    history: History,
+    clock: Clock,
+    secrets: Secrets,
+    say: Say,
+    stopping: asyncio.Event | None = None,
+) -> int:
     """Send every message whose time has come. How many were taken.
 
     A recipient who does not take one message gets the others later: a webhook that hangs holds nobody up. A kill
-    between the sending and its note in the history repeats the message under the same id.
+    between the sending and its note in the history repeats the message under the same id. With `stopping` set, what is
+    under way is ended and noted, and the rest waits.
     """
     by_recipient: dict[str, list[Pending]] = {}
     for one in history.pending(instant(clock.utc())):
@@ -38,11 +49,14 @@ async def send_pending(settings: Settings, history: History, clock: Clock, secre
         nonlocal sent
         recipient = recipients.get(name)
         for one in listed:
+            if stopping is not None and stopping.is_set():
+                return
             if recipient is None:
                 async with writing:
                     history.delivered(one, state="failed", due=instant(clock.utc()), why="There is no such recipient.")
+                say(f"The message {one.message.id} is told to nobody: there is no recipient called {name} any more.")
                 continue
-            outcome = await send(one.message, recipient, settings.monitor.mail, clock=clock, secrets=secrets)
+            outcome = await _attempt(settings, one, recipient, clock, secrets)
             now = clock.utc()
             async with writing:
                 if not isinstance(outcome, NotSent):
@@ -53,12 +67,24 @@ async def send_pending(settings: Settings, history: History, clock: Clock, secre
                 due = instant(now + _wait(one.tries, outcome.after_seconds))
                 history.delivered(one, state="waiting" if again else "failed", due=due, why=outcome.reason)
             later = "It is tried again later." if again else "It is not tried again."
+            if outcome.again and not again:
+                later = f"It was tried {MOST_TRIES} times and is given up."
             say(f"The message {one.message.id} did not reach {name}: {outcome.reason} {later}")
             if again:
                 return
 
     await asyncio.gather(*(to(name, listed) for name, listed in sorted(by_recipient.items())))
     return sent
+
+
+async def _attempt(
+    settings: Settings, one: Pending, recipient: Recipient, clock: Clock, secrets: Secrets
+) -> Sent | NotSent:
+    """One try. What prober itself does wrong in it is no reason to tell nobody anything."""
+    try:
+        return await send(one.message, recipient, settings.monitor.mail, clock=clock, secrets=secrets)
+    except Exception as error:
+        return NotSent(f"Prober failed with {place_of(error)}; please report this.", again=True)
 
 
 def _wait(tries: int, after_seconds: int | None) -> timedelta:
@@ -70,25 +96,32 @@ def publish(settings: Settings, history: History, clock: Clock, round_us: int | 
     """Write the feed and the metrics. The text of the metrics; what could not be written is said."""
     now = instant(clock.utc())
     monitor = settings.monitor
-    last = history.last_round()
+    last = history.last_round(now)
     standing = metrics.MonitorStanding(
         now=now, last_round=last[1] if last else None, round_us=round_us, messages_pending=history.waiting()
     )
     text = metrics.text(standing, standings(settings, history, now))
-    try:
-        if monitor.feed:
-            url = f"urn:prober:feed:{settings.path.name}"
-            write_feed(settings.state / FEED, history.messages(), title=FEED_TITLE, self_url=url)
-        if monitor.metrics:
-            replace_file(settings.state / METRICS, text.encode())
-    except OSError as error:
-        say(f"{settings.state}: the feed or the metrics cannot be written ({error.strerror}).")
+    if monitor.feed:
+        url = f"urn:prober:feed:{settings.path.name}"
+        messages = history.messages()
+        _written(
+            settings.state / FEED, lambda path: write_feed(path, messages, title=FEED_TITLE, self_url=url), "feed", say
+        )
+    if monitor.metrics:
+        _written(settings.state / METRICS, lambda path: replace_file(path, text.encode()), "file of metrics", say)
     return text
+
+
+def _written(path: Path, write: Callable[[Path], None], what: str, say: Say) -> None:
+    try:
+        write(path)
+    except OSError as error:
+        say(f"{path}: the {what} cannot be written ({error.strerror}); the old one stays until the next round.")
 
 
 async def beat(settings: Settings, history: History, clock: Clock, secrets: Secrets, say: Say) -> None:
     """Show that the monitor lives."""
-    last = history.last_round()
+    last = history.last_round(instant(clock.utc()))
     failed = await heartbeat(
         settings.monitor.heartbeat,
         settings.state,
@@ -102,9 +135,10 @@ async def beat(settings: Settings, history: History, clock: Clock, secrets: Secr
 
 async def rest(clock: Clock, until: datetime, stopping: asyncio.Event) -> None:
     """Sleep until an instant, or until the monitor is to stop. In short steps, so that a clock that is put forward or
-    back, or a machine that slept, is noticed."""
+    back, or a machine that slept, is noticed: a clock that is put back makes no rest longer than it was to be."""
+    longest = clock.monotonic_us() + max(0, int((until - clock.utc()).total_seconds() * 1_000_000))
     while not stopping.is_set():
-        left = (until - clock.utc()).total_seconds()
+        left = min((until - clock.utc()).total_seconds(), (longest - clock.monotonic_us()) / 1_000_000)
         if left <= 0:
             return
         sleeping = asyncio.ensure_future(clock.sleep(min(left, 30.0)))
