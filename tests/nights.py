@@ -159,6 +159,7 @@ class Story:
         self.clock = Nights(first)
         self.script = Script()
         self.server: Scripted | None = None
+        self.defects: tuple[str, ...] = ()
         self.port = 0
         self.said: list[str] = []
         self.config = config
@@ -175,13 +176,15 @@ class Story:
         return (datetime.fromisoformat(instant) - self.first).days + 1
 
     def start(self, certificate_days: int = 60) -> None:
-        self.server = Scripted(self.script, port=self.port, tls=True, certificate_days=certificate_days)
+        self.server = Scripted(
+            self.script, port=self.port, tls=True, certificate_days=certificate_days, defects=self.defects
+        )
         self.server.__enter__()
         self.port = int(self.server.base_url.rsplit(":", 1)[1].split("/")[0])
         (self.place / "ca.pem").write_bytes(self.server.ca_pem or b"")
         path = self.place / "monitor.yaml"
         if not path.exists():
-            path.write_text(self.config.replace("BASE", f"https://127.0.0.1:{self.port}/fhir"))
+            path.write_text(self.config.replace("THE_SERVER", f"https://127.0.0.1:{self.port}/fhir"))
 
     def stop(self) -> None:
         if self.server is not None:
@@ -212,7 +215,7 @@ looks:
   nightly: {every: night, at: "02:00", depth: standard}
   sixth: {every: 480, depth: discovery, probes: [capability_statement_served]}
 targets:
-  - {name: main, base: BASE, ca_file: ca.pem}
+  - {name: main, base: THE_SERVER, ca_file: ca.pem}
 recipients:
   - {name: feed, webhook: "HOOK", kinds: [opened, closed, digest, monitor]}
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -124,3 +125,30 @@ def test_a_bundle_of_the_run_verifies_and_is_scored_again_elsewhere(folder: RunF
     again = command("rejudge", bundle, "--out", tmp_path / "again", **strange)
     assert "the same scorecard, byte for byte" in again.stdout, again.stderr
     assert (tmp_path / "again" / "scorecard.json").read_bytes() == (folder.path / "scorecard.json").read_bytes()
+
+
+def test_three_nights_of_a_server_that_nobody_touched_change_nothing(
+    tmp_path: Path,
+) -> None:
+    """The monitor over a real server: each night another date, other ids, other orders, and not one change."""
+    from prober.clock import VirtualClock
+    from prober.history.store import History, sqlite_url
+    from prober.monitor.commands import monitor_stage
+
+    (tmp_path / "monitor.yaml").write_text(
+        "looks:\n  nightly: {every: night, at: '02:00'}\n"
+        f"targets:\n  - {{name: hapi, base: '{os.environ['PROBER_HAPI_BASE']}'}}\n"
+    )
+    said: list[str] = []
+    for day in (1, 2, 3):
+        clock = VirtualClock(datetime(2026, 1, day, 3, tzinfo=UTC), seed=day)
+        place = tmp_path / "monitor.yaml"
+        assert monitor_stage(place, once=True, listen=None, say=said.append, complain=said.append, clock=clock) == 0
+    with History.open(sqlite_url(tmp_path / "state" / "history.db"), shown="the history") as history:
+        looks = history.looks("hapi")
+        assert [(one.up, one.ending) for one in looks] == [("up", "complete")] * 3, said
+        assert [change.what for _, _, change in history.changes()] == []
+        assert history.incidents() == []
+        assert history.messages() == []
+        facts = [fact for one in history.standing("hapi", "nightly") for fact in one.facts]
+    assert len(facts) > 3_000

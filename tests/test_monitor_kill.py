@@ -46,7 +46,7 @@ def final(story: Story) -> dict[str, Any]:
 @pytest.fixture
 def night(story: Story) -> Story:
     """The baseline of yesterday is recorded; tonight the export is gone and there is a new release."""
-    story.config += "alerts: {second_look_minutes: 0}\n"
+    story.config = story.config.replace("depth: standard", "depth: discovery") + "alerts: {second_look_minutes: 0}\n"
     story.clock = Nights(datetime.now(UTC) - timedelta(days=2))
     story.start()
     assert story.round(datetime.now(UTC) - timedelta(days=1)) == 0, story.said
@@ -91,7 +91,7 @@ def play(story: Story, told: Inbox, moments: Sequence[float]) -> None:
     assert sorted(kind for kind, _ in expected) == ["digest", "monitor", "opened"]
     assert undisturbed["waiting"] == 0
     kills = 0
-    for moment in moments:
+    for number, moment in enumerate(moments):
         back_to_yesterday(story, told)
         kills += killed_after(story, length * moment)
         # Once more while it tidies up after the first time.
@@ -101,8 +101,9 @@ def play(story: Story, told: Inbox, moments: Sequence[float]) -> None:
         # A kill between the sending and its note repeats a message, under the same key; whoever is told sees one.
         once = {one["key"]: (one["kind"], one["title"]) for one in told.told}
         assert Counter(once.values()) == expected
-        finished(story)
-        assert final(story) == undisturbed
+        if number % 10 == 0:
+            finished(story)
+            assert final(story) == undisturbed, "a round with nothing to do changes nothing"
     assert kills >= len(moments)
 
 
@@ -117,6 +118,7 @@ def test_fifty_killed_nights_end_as_an_undisturbed_one(night: Story, told: Inbox
     play(night, told, [drawn.uniform(0.15, 1.0) for _ in range(50)])
 
 
+@pytest.mark.deep
 def test_two_monitors_at_once_are_one_too_many(night: Story, told: Inbox) -> None:
     """The second one says who is at work, and nothing is looked at twice."""
     first = subprocess.Popen(command(night), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

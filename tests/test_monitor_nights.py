@@ -1,11 +1,14 @@
 """Simulated nights against the real sandbox: what happened is scripted, and the monitor tells that and nothing else."""
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from tests.nights import Inbox, Story, no_export, no_search_by, other_token_host, restless, software
 
+from prober.archive import RunFolder
 from prober.polls.figures import availability
 
 pytestmark = pytest.mark.history
@@ -22,7 +25,7 @@ def incidents(story: Story) -> list[tuple[str, int, int | None, str | None]]:
 
 
 def test_a_few_nights_tell_what_went_and_came_back(story: Story, told: Inbox) -> None:
-    story.config = re.sub(r"\n  sixth: .*", "", story.config)
+    story.config = re.sub(r"\n  sixth: .*", "", story.config).replace("depth: standard", "depth: discovery")
     story.start()
     for day in range(1, 6):
         story.script.edits = [restless(story), *([no_export] if day == 3 else [])]
@@ -135,3 +138,57 @@ maintenance:
     assert found.share == Fraction(202, 207)
     assert found.planned_minutes == {story.day(50).strftime("%Y-%m"): 240}
     assert availability(days).share == Fraction(202, 208)
+
+
+@pytest.mark.deep
+def test_the_run_folders_of_a_monitor_score_again_and_are_sealed_as_a_period(
+    story: Story, prober: Callable[..., Any]
+) -> None:
+    """What the monitor leaves is what `prober run` leaves: an auditor needs nothing of the monitor's."""
+    story.start()
+    story.script.edits = [restless(story)]
+    for day in (1, 2, 3):
+        for hours, minutes in ((0, 1), (2, 5), (8, 1), (16, 1)):
+            assert story.round(story.day(day, hours=hours, minutes=minutes)) == 0, story.said
+    story.stop()
+    runs = story.place / "state" / "runs"
+    first, third = (story.day(number).date().isoformat() for number in (1, 3))
+    last = runs / "main" / "nightly" / third
+    kept = (last / "scorecard.json").read_bytes()
+    assert RunFolder.open(last).history()
+    assert RunFolder.open(last).poll_days()
+    assert prober("judge", last).code == 0
+    assert prober("score", last).code == 0
+    assert (last / "scorecard.json").read_bytes() == kept
+    bundle = story.place / "nights.prober.zip"
+    assert prober("keys", "new").code == 0
+    sealed = prober("bundle", runs, "--period", f"{first}..{third}", "--out", bundle)
+    assert sealed.code == 0, sealed.err
+    verified = prober("verify", bundle)
+    assert verified.code == 0, verified.out + verified.err
+    # The last whole night is rated, and not the poll that came after it.
+    findings = len(RunFolder.open(last).findings())
+    assert f"{findings} findings, the scorecard: the same, byte for byte" in verified.out
+
+
+@pytest.mark.deep
+def test_a_gate_of_safety_that_nobody_may_be_told_of_is_at_least_said(story: Story) -> None:
+    """Where no recipient is private, whoever runs the monitor reads it: no message goes out."""
+    story.config = re.sub(r"\n  sixth: .*", "", story.config) + "alerts: {second_look_minutes: 0}\n"
+    story.config = story.config.replace("- {name: main,", "- {name: main, provider: provider.yaml,")
+    base = "https://127.0.0.1:PORT/fhir"
+    story.start()
+    provider = (
+        f"organisation: Example\nenvironment: production\nfhir_bases: [{base.replace('PORT', str(story.port))}]\n"
+    )
+    (story.place / "provider.yaml").write_text(provider)
+    assert story.round(story.day(1, hours=3)) == 0, story.said
+    story.stop()
+    story.defects = ("open_patient_data",)
+    story.start()
+    assert story.round(story.day(2, hours=3)) == 0, story.said
+    with story.history() as history:
+        gates = [one for one in history.incidents() if one.kind == "gate"]
+    assert gates
+    assert all(one.private for one in gates)
+    assert any("a gate of safety fired" in one for one in story.said)

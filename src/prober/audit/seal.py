@@ -230,16 +230,29 @@ def _folders(given: Iterable[Path]) -> Iterable[Path]:
 
 
 def rated_of(held: Mapping[str, Held], period: SealedPeriod | None) -> list[Held]:
-    """The runs that the scorecard rests on: the last whole one of each base. Without a period there is one of each."""
+    """The runs that the scorecard rests on: the last whole one of each base. Without a period there is one of each.
+
+    A monitor looks often and asks little: a run that asked less than half of what the fullest one asked, or only for
+    discovery where others asked more, is history for those.
+    """
     last: dict[str, Held] = {}
+    fullest = {
+        subject: max(len(one.run.probes) for one in held.values() if one.run.subject == subject)
+        for subject in {one.run.subject for one in held.values()}
+    }
+    whole = [one for one in held.values() if 2 * len(one.run.probes) >= fullest[one.run.subject]]
+    deep = {one.run.subject for one in whole if one.run.plan.depth != "discovery" and one.run.ended is not None}
     for one in held.values():
-        if period is None and one.run.subject in last:
+        subject = one.run.subject
+        if period is None and subject in last:
             raise Mistake(
-                f"{one.folder.path} and {last[one.run.subject].folder.path} look at the same base; "
+                f"{one.folder.path} and {last[subject].folder.path} look at the same base; "
                 "seal them as a period with --period FROM..TO."
             )
-        if one.run.ended is not None or one.run.subject not in last:
-            last[one.run.subject] = one
+        if period is not None and (one not in whole or (subject in deep and one.run.plan.depth == "discovery")):
+            continue
+        if one.run.ended is not None or subject not in last:
+            last[subject] = one
     unfinished = next((one for one in last.values() if one.run.ended is None), None)
     if unfinished is not None:
         raise Mistake(f"{unfinished.folder.path}: this run never ended, so there is nothing to rate; run it again.")

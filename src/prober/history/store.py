@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -319,10 +320,20 @@ class History:
             self._keep_news(connection, target, one.incidents, one.messages)
             return number
 
-    def tell(self, messages: Iterable[Told]) -> None:
-        """Put messages that belong to no single look into the box of those to send; a known id is not put in again."""
+    def tell(self, messages: Iterable[Told], marks: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Put messages that belong to no single look into the box of those to send; a known id is not put in again.
+
+        `marks` are kept with them, or not at all: how far something was told.
+        """
         with self._writing() as connection:
             self._keep_news(connection, 0, (), messages)
+            for name, value in marks.items():
+                self._upsert(connection, tables.about, {"name": f"mark.{name}", "value": value}, ("name",))
+
+    def mark(self, name: str) -> str | None:
+        """A mark that was kept with messages."""
+        with self._reading() as connection:
+            return connection.scalar(select(tables.about.c.value).where(tables.about.c.name == f"mark.{name}"))
 
     def keep_incidents(self, target: str, incidents: Sequence[Incident], states: Sequence[KeyState]) -> None:
         """Write incidents and courses that changed without a look, such as one that a person accepted."""

@@ -67,8 +67,13 @@ def closed_message(incident: Incident, look: Look) -> Message:
     )
 
 
-def digest(slot: str, time: str, changes: Mapping[str, Sequence[Change]], open_count: int) -> Message | None:
-    """What changed in a night without being an incident; None where there is nothing to tell."""
+def digest(
+    plan: str, slot: str, last: int, time: str, changes: Mapping[str, Sequence[Change]], open_count: int
+) -> Message | None:
+    """What changed in a night without being an incident; None where there is nothing to tell.
+
+    `last` is the number of the last look that is in it.
+    """
     lines: list[str] = []
     for target, listed in sorted(changes.items()):
         public = [one for one in listed if not one.private]
@@ -81,7 +86,7 @@ def digest(slot: str, time: str, changes: Mapping[str, Sequence[Change]], open_c
     targets = "one target" if count == 1 else f"{count} targets"
     still = {0: "No incident is open.", 1: "One incident is open."}.get(open_count, f"{open_count} incidents are open.")
     return Message(
-        id=f"digest.{slot}",
+        id=f"digest.{plan}.{slot}.{last}",
         kind="digest",
         time=time,
         title=f"Changes of {slot} at {targets}",

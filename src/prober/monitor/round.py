@@ -255,6 +255,12 @@ class Round:
             self.done.looks += 1
             fresh = [one for one in considered.recorded.incidents if one.closed is None and one.opened == look.began]
             self.done.opened += len(fresh)
+            for message, recipients in considered.recorded.messages:
+                if message.private and not recipients:
+                    self._say(
+                        f"{look.target}: a gate of safety fired or cleared, and no recipient may be told (`private: "
+                        f"true`); see `prober history {look.target}`."
+                    )
             self.done.closed += sum(one.closed is not None for one in considered.recorded.incidents)
 
     async def _pick_up(self) -> None:
@@ -314,26 +320,48 @@ class Round:
         return [(message, self._settings.recipients(message, moment))]
 
     def tell_digests(self) -> None:
-        """One message for each night that brought changes which are no incidents; the same night is told once."""
+        """One message for each night that brought changes which are no incidents, when nobody is left to be looked at.
+
+        What was told is marked in the history with the message, so that no change is told twice and none is left out.
+        """
         now = self._clock.utc()
         for name, plan in self._settings.monitor.looks.items():
-            if isinstance(plan.every, int):
+            if plan.every not in _NIGHTS:
                 continue
             slot = slot_at(plan, self._settings.zone, now)
-            if not self._history.slots_done(name, slot.name):
+            told = int(self._history.mark(f"digest.{name}") or 0)
+            listed = self._history.changes(plan=name, since=told)
+            if not listed or (self._some_are_to_come(name, plan, slot, now) and not self._is_late(listed, slot)):
                 continue
-            changes: dict[str, list[Change]] = {}
             involved = self._in_incidents()
-            for target, change in _in_all(self._history.changes(plan=name, slot=slot.name)):
-                area, _, name = change.key.partition("/")
-                told = involved.get(target, set())
+            changes: dict[str, list[Change]] = {}
+            for target, change in _in_all(listed):
+                area, _, rest = change.key.partition("/")
                 # An address whose host moved is told with its host.
-                if (change.judgement != "regression" or area in FOLLOW) and not {change.key, name} & told:
+                is_told = bool({change.key, rest} & involved.get(target, set()))
+                if (change.judgement != "regression" or area in FOLLOW) and not is_told:
                     changes.setdefault(target, []).append(change)
+            last = max(number for number, _, _ in listed)
             count = len(self._history.incidents(open_only=True))
-            message = news.digest(f"{name}-{slot.name}", instant(now), changes, count)
-            if message is not None:
-                self._history.tell([(message, self._settings.recipients(message, now))])
+            message = news.digest(name, slot.name, last, instant(now), changes, count)
+            messages = [(message, self._settings.recipients(message, now))] if message is not None else []
+            self._history.tell(messages, marks={f"digest.{name}": str(last)})
+
+    def _some_are_to_come(self, name: str, plan: LookPlan, slot: Slot, now: datetime) -> bool:
+        """Whether a target of this plan is still to be looked at in this slot, or looked at again."""
+        done = self._history.slots_done(name, slot.name)
+        waiting = {
+            one.name
+            for one in self._settings.monitor.targets
+            if name in self._settings.plans_of(one)
+            and one.name not in done
+            and (one.name, f"{name}/{slot.name}") not in self.done.by_plan
+        }
+        return bool(waiting) or any(task.name == name for task in self._second_looks(now, due=False))
+
+    def _is_late(self, listed: Sequence[tuple[int, str, Change]], slot: Slot) -> bool:
+        """Whether something is from before this slot, and so has waited for the others long enough."""
+        return any(change.after.started < instant(slot.begins) for _, _, change in listed)
 
     def _in_incidents(self) -> Mapping[str, set[str]]:
         """The keys of each target that are told as incidents, open ones and those that closed lately."""
