@@ -8,6 +8,7 @@ from prober.clock import VirtualClock, instant
 from prober.history.packing import packed
 from prober.history.store import History, Recorded
 from prober.nouns.facts import Change, Delta, Fact, Facts, Side
+from prober.nouns.finding import Reason
 from prober.nouns.incident import Incident
 from prober.nouns.look import Look
 from prober.nouns.polls import Poll, Sample, SampleKind, State, Window
@@ -53,7 +54,7 @@ def seeded(history: History, nights: int = NIGHTS) -> None:
     history.keep_incidents("main", _incidents(), ())
 
 
-def _state(day: int, plan: str) -> tuple[State, str | None]:
+def _state(day: int, plan: str) -> tuple[State, Reason | None]:
     if day in (12, 13) and not (day == 13 and plan == "polls"):
         return "down", "unavailable"
     if day == 18:
@@ -66,7 +67,7 @@ def _state(day: int, plan: str) -> tuple[State, str | None]:
 def _look(day: int, moment: datetime, plan: str, label: str | None) -> Look:
     began = instant(moment)
     state, reason = _state(day, plan)
-    windows = ()
+    windows: tuple[Window, ...] = ()
     if day == 50:
         end = instant(moment + timedelta(hours=1))
         windows = (Window(begins=instant(moment - timedelta(hours=1)), ends=end, in_time=True),)
@@ -143,7 +144,7 @@ def _nightly(day: int, moment: datetime) -> Recorded:
         seen=look.seen,
         facts=tuple(Fact(key=key, value=value, exchange="e.1") for key, value in sorted(values.items()) if value),
     )
-    changes = ()
+    changes: tuple[Change, ...] = ()
     if day in (31, 40):
         before = _look(
             day - 1 if day == 40 else 20, FIRST + timedelta(days=39 if day == 40 else 20, hours=2), "nightly", ""

@@ -22,12 +22,12 @@ from prober.export.bundle import file_name
 from prober.export.names import named
 from prober.export.prometheus import METRICS
 from prober.export.sarif import KIND
-from prober.render.cells import guarded
 from prober.export.text import clean, seconds
 from prober.library import load_model, load_probes, shipped_models
 from prober.nouns.evidence import Failure
 from prober.nouns.finding import Outcome, Reason
 from prober.nouns.model import MaturityModel, Model
+from prober.render.cells import guarded
 from prober.render.disclaimer import DISCLAIMER, claims, disclaimed
 from prober.render.report import Report, Subject
 from prober.rulebooks.corpus import load_corpus

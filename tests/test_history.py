@@ -460,4 +460,7 @@ def test_a_url_is_never_repeated() -> None:
 
 def test_seen_is_kept_as_json(file: Path) -> None:
     with closing(sqlite3.connect(file)) as connection:
-        assert [json.loads(row[0]) for row in connection.execute("SELECT seen FROM looks")] == [["finding"]]
+        assert [
+            json.loads(row[0])
+            for row in connection.execute("SELECT word FROM looks JOIN words ON words.id = looks.seen")
+        ] == [["finding"]]

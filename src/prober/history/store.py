@@ -6,11 +6,13 @@ incidents, messages to send), so a kill leaves either all of it or nothing.
 
 import json
 import os
-from collections import Counter
+from bisect import bisect_left
+from collections import ChainMap, Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,12 +23,15 @@ from sqlalchemy import (
     Engine,
     Row,
     and_,
+    bindparam,
     create_engine,
     delete,
     event,
+    exists,
     func,
     insert,
     inspect,
+    or_,
     select,
     update,
 )
@@ -35,7 +40,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from prober.history import tables
-from prober.history.packing import unpacked
+from prober.history.packing import packed_day, unpacked, unpacked_day
 from prober.history.tables import STEPS
 from prober.mistake import Mistake
 from prober.nouns.base import canonical
@@ -100,6 +105,27 @@ class Pending:
 
 
 @dataclass(frozen=True)
+class Held:
+    """A fact and for how long it held: from the look that first saw it to the one that saw it otherwise, as UTC
+    instants; `until` is None for what holds now."""
+
+    key: str
+    value: str
+    since: str
+    until: str | None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A run folder, with the number of its look, the name of its target, its run, and where it lies."""
+
+    number: int
+    target: str
+    run: str
+    folder: str
+
+
+@dataclass(frozen=True)
 class Overview:
     """How all targets stand, by name, or by name and kind of look."""
 
@@ -141,7 +167,11 @@ class History:
         if not self.is_sqlite:
             parsed = parsed.set(drivername="postgresql+psycopg")
         self._path = Path(parsed.database or "") if self.is_sqlite else None
-        self._words: dict[str, int] = {}
+        # Words and their numbers, both ways; none is ever altered.
+        self._numbers: dict[str, int] = {}
+        self._texts: dict[int, str] = {}
+        # What one target's facts were when they were last read, which is a moment before they are written.
+        self._stood: tuple[_Stand, _Spans] | None = None
         self._lock: Connection | None = None
         self._engine = self._made(parsed)
 
@@ -296,29 +326,130 @@ class History:
 
     def record(self, one: Recorded) -> int:
         """Keep a look with all that follows from it. Its number; a slot that has its look already keeps that one."""
-        look = one.look
+        return self.record_all([one])[0]
+
+    def record_all(self, listed: Sequence[Recorded]) -> list[int]:
+        """The same for several looks, in this order and in one transaction: all of it is kept, or nothing."""
         with self._writing() as connection:
-            target = self._target(connection, look.target)
-            values = look.model_dump(mode="json", exclude={"number", "target", "seen", "planned", "probes"})
-            values |= {"target": target, "seen": canonical(list(look.seen)), "planned": int(look.planned)}
-            values["probes"] = canonical(list(look.probes)) if look.probes is not None else None
-            there = select(tables.looks.c.number).where(*_of_slot(target, look))
-            if (number := connection.scalar(there)) is not None:
-                return int(number)
-            number = int(connection.execute(insert(tables.looks).values(values)).inserted_primary_key[0])  # type: ignore[index]
-            late = tables.days.c.target == target, tables.days.c.day == look.began[:10]
-            connection.execute(delete(tables.days).where(*late))
-            if one.facts is not None:
-                self._keep_facts(connection, target, look.plan, number, one.facts)
-            self._keep_changes(connection, target, look, number, one.delta)
-            for state in one.states:
-                row = {"target": target, "key": state.key, "course": state.course, "line": state.line()}
-                self._upsert(connection, tables.states, row, ("target", "key"))
-            for part in _parts(one.settled):
-                gone = delete(tables.states).where(tables.states.c.target == target, tables.states.c.key.in_(part))
-                connection.execute(gone)
-            self._keep_news(connection, target, one.incidents, one.messages)
-            return number
+            targets = self._target_ids(connection, {one.look.target for one in listed})
+            there = self._numbered(connection, targets, [one.look for one in listed])
+            new: dict[_Slot, Recorded] = {}
+            for one in listed:
+                slot = _slot_of(targets, one.look)
+                if slot not in there:
+                    new.setdefault(slot, one)
+            there |= self._add_looks(connection, targets, [one.look for one in new.values()])
+            sights = self._sights(connection, {(target, plan) for target, plan, *_ in new})
+            last: dict[tuple[int, str], int] = {}
+            for slot, one in new.items():
+                place = slot[:2]
+                sights[place] = self._keep(connection, slot[0], there[slot], one, sights.get(place, {}))
+                last |= {place: there[slot]} if one.look.part == 0 else {}
+            self._keep_sights(connection, sights, last)
+            return [there[_slot_of(targets, one.look)] for one in listed]
+
+    def _target_ids(self, connection: Connection, names: Iterable[str]) -> dict[str, int]:
+        table, wanted = tables.targets, sorted(names)
+        found: dict[str, int] = {}
+        for part in _parts(wanted):
+            rows = connection.execute(select(table.c.name, table.c.id).where(table.c.name.in_(part)))
+            found.update((name, id_) for name, id_ in rows)
+        missing = next((name for name in wanted if name not in found), None)
+        if missing is not None:
+            raise KeyError(f"The history knows no target {missing}.")
+        return found
+
+    def _numbered(
+        self, connection: Connection, targets: Mapping[str, int], looks: Iterable[Look]
+    ) -> dict["_Slot", int]:
+        """The numbers of those of these looks whose slot has its look already."""
+        table = tables.looks
+        by_slot: dict[tuple[str, str], set[int]] = {}
+        for look in looks:
+            by_slot.setdefault((look.plan, look.slot), set()).add(targets[look.target])
+        found: dict[_Slot, int] = {}
+        for (plan, slot), ids in by_slot.items():
+            for part in _parts(sorted(ids)):
+                rows = connection.execute(
+                    select(table.c.target, table.c.part, table.c.number).where(
+                        table.c.target.in_(part), table.c.plan == plan, table.c.slot == slot
+                    )
+                )
+                found.update(((target, plan, slot, number), look) for target, number, look in rows)
+        return found
+
+    def _add_looks(
+        self, connection: Connection, targets: Mapping[str, int], looks: Sequence[Look]
+    ) -> dict["_Slot", int]:
+        """A row for each of these looks; their numbers rise in this order."""
+        if not looks:
+            return {}
+        said = self._intern(connection, {word for look in looks for word in _words_of(look).values() if word})
+        rows = []
+        for look in looks:
+            row = look.model_dump(mode="json", exclude={"number", "planned"})
+            row |= {name: said[word] if word is not None else None for name, word in _words_of(look).items()}
+            row |= {name: bytes.fromhex(row[name]) for name in _DIGESTS}
+            rows.append(row | {"target": targets[look.target], "planned": int(look.planned)})
+        made = insert(tables.looks).returning(tables.looks.c.number, sort_by_parameter_order=True)
+        numbers = [int(number) for number in connection.scalars(made, rows)]
+        late = tables.days
+        gone = delete(late).where(late.c.target == bindparam("at"), late.c.day == bindparam("on"))
+        connection.execute(gone, [{"at": targets[look.target], "on": look.began[:10]} for look in looks])
+        return {_slot_of(targets, look): number for look, number in zip(looks, numbers, strict=True)}
+
+    def _keep(
+        self, connection: Connection, target: int, number: int, one: Recorded, sight: dict[str, int]
+    ) -> dict[str, int]:
+        """All that follows from a look. Which looks saw the areas of facts last, after it."""
+        look = one.look
+        self._keep_changes(connection, target, look, number, one.delta, sight)
+        if one.facts is not None:
+            self._keep_facts(connection, target, look.plan, number, one.facts, sight)
+            sight = sight | dict.fromkeys(one.facts.seen, number)
+        self._keep_states(connection, target, one.states)
+        for part in _parts(one.settled):
+            gone = delete(tables.states).where(tables.states.c.target == target, tables.states.c.key.in_(part))
+            connection.execute(gone)
+        self._keep_news(connection, target, one.incidents, one.messages)
+        return sight
+
+    def _sights(
+        self, connection: Connection, places: Iterable[tuple[int, str]]
+    ) -> dict[tuple[int, str], dict[str, int]]:
+        table = tables.sights
+        by_plan: dict[str, list[int]] = {}
+        for target, plan in sorted(places):
+            by_plan.setdefault(plan, []).append(target)
+        return {
+            (row.target, plan): json.loads(row.line)
+            for plan, targets in by_plan.items()
+            for part in _parts(targets)
+            for row in connection.execute(
+                select(table.c.target, table.c.line).where(table.c.target.in_(part), table.c.plan == plan)
+            )
+        }
+
+    def _keep_sights(
+        self,
+        connection: Connection,
+        sights: Mapping[tuple[int, str], Mapping[str, int]],
+        last: Mapping[tuple[int, str], int],
+    ) -> None:
+        table = tables.sights
+        rows = [
+            {"target": target, "plan": plan, "line": canonical(sight), "last": last.get((target, plan))}
+            for (target, plan), sight in sights.items()
+        ]
+        if rows:
+            made = (sqlite if self.is_sqlite else postgresql).insert(table)
+            new = {"line": made.excluded.line, "last": func.coalesce(made.excluded.last, table.c.last)}
+            connection.execute(made.on_conflict_do_update(index_elements=["target", "plan"], set_=new), rows)
+
+    def _keep_states(self, connection: Connection, target: int, states: Iterable[KeyState]) -> None:
+        for state in states:
+            row = {"target": target, "key": state.key, "course": state.course, "line": state.line()}
+            self._upsert(connection, tables.states, row, ("target", "key"))
 
     def tell(self, messages: Iterable[Told], marks: Mapping[str, str] = MappingProxyType({})) -> None:
         """Put messages that belong to no single look into the box of those to send; a known id is not put in again.
@@ -339,9 +470,7 @@ class History:
         """Write incidents and courses that changed without a look, such as one that a person accepted."""
         with self._writing() as connection:
             id_ = self._target(connection, target)
-            for state in states:
-                row = {"target": id_, "key": state.key, "course": state.course, "line": state.line()}
-                self._upsert(connection, tables.states, row, ("target", "key"))
+            self._keep_states(connection, id_, states)
             self._keep_news(connection, id_, incidents, ())
 
     def delivered(self, one: Pending, *, state: str, due: str, why: str | None) -> None:
@@ -382,12 +511,14 @@ class History:
             connection.execute(delete(tables.deliveries).where(tables.deliveries.c.message.in_(gone)))
             connection.execute(delete(tables.messages).where(tables.messages.c.id.in_(gone)))
 
-    def keep_bundle(self, target: str, digest: str, first: str, last: str, line: str) -> None:
-        """Note a bundle that was handed over, by the SHA-256 of its file."""
+    def keep_bundle(self, target: str, digest: str, runs: Sequence[str], line: str) -> None:
+        """Note a bundle that was handed over, by the SHA-256 of its file, and its runs in their order: they stay."""
         with self._writing() as connection:
             id_ = self._target(connection, target)
-            row = {"digest": digest, "target": id_, "first": first, "last": last, "line": line}
+            row = {"digest": digest, "target": id_, "first": runs[0], "last": runs[-1], "line": line}
             self._upsert(connection, tables.bundles, row, ("digest",))
+            for run in runs:
+                self._add(connection, tables.bundled, {"target": id_, "run": run})
 
     # Reading
 
@@ -402,10 +533,9 @@ class History:
         with self._reading() as connection:
             return connection.scalar(select(tables.looks.c.number).limit(1)) is None
 
-    def latest(self, plan: str, *, whole: bool = False) -> dict[str, Look]:
+    def latest_of(self, plan: str, *, whole: bool = False) -> dict[str, Look]:
         """The look of the latest slot of each target by this plan; with `whole`, no second look."""
-        table, names = tables.looks, tables.targets
-        of_one = table.alias("l")
+        names, of_one = tables.targets, tables.looks.alias("l")
         conditions = [of_one.c.target == names.c.id, of_one.c.plan == plan, *([of_one.c.part == 0] if whole else [])]
         last = (
             select(of_one.c.number)
@@ -415,12 +545,10 @@ class History:
             .scalar_subquery()
         )
         with self._reading() as connection:
-            numbers = {row.number: row.name for row in connection.execute(select(names.c.name, last.label("number")))}
-            found: dict[str, Look] = {}
-            for part in _parts([number for number in numbers if number is not None]):
-                for row in connection.execute(_looks_numbered(table.c.number.in_(part))):
-                    found[numbers[row.number]] = _look(row, numbers[row.number])
-            return found
+            rows = connection.execute(select(names.c.name, last.label("number"))).all()
+            numbers = {row.number: row.name for row in rows if row.number is not None}
+            looks = self._looks_numbered(connection, "", numbers)
+            return {numbers[at]: one.model_copy(update={"target": numbers[at]}) for at, one in looks.items()}
 
     def last_changes(self) -> dict[str, str]:
         """When the look began that saw the last change of each target; targets without one are left out."""
@@ -502,7 +630,7 @@ class History:
             id_ = self._known(connection, target)
             query = select(table).where(table.c.target == id_, table.c.began < before)
             row = connection.execute(query.order_by(table.c.began.desc()).limit(1)).first()
-            return _look(row, target) if row is not None else None
+            return self._as_looks(connection, [row], target)[0] if row is not None else None
 
     def has_round(self, begins: str, ends: str) -> bool | None:
         """Whether the monitor was alive between two instants; None where nothing so old is remembered."""
@@ -540,6 +668,41 @@ class History:
             rows = select(names.c.name).select_from(joined).where(table.c.plan == plan, table.c.slot == slot)
             return frozenset(row.name for row in connection.execute(rows))
 
+    def recorded(self, plan: str, slots: Iterable[str]) -> frozenset[tuple[str, str, int]]:
+        """Target, slot and part of every look of these slots that is recorded."""
+        table, names = tables.looks, tables.targets
+        found: set[tuple[str, str, int]] = set()
+        with self._reading() as connection:
+            for part in _parts(sorted(set(slots))):
+                rows = connection.execute(
+                    select(names.c.name, table.c.slot, table.c.part)
+                    .join(names, names.c.id == table.c.target)
+                    .where(table.c.plan == plan, table.c.slot.in_(part))
+                )
+                found.update((name, slot, number) for name, slot, number in rows)
+        return frozenset(found)
+
+    def latest(self, targets: Iterable[str]) -> dict[tuple[str, str], Look]:
+        """The look of each kind that was recorded last, a second look or not, by target and kind."""
+        table, names = tables.looks, tables.targets
+        found: dict[tuple[str, str], Look] = {}
+        with self._reading() as connection:
+            for part in _parts(sorted(set(targets))):
+                newest = (
+                    select(func.max(table.c.number))
+                    .join(names, names.c.id == table.c.target)
+                    .where(names.c.name.in_(part))
+                    .group_by(table.c.target, table.c.plan)
+                )
+                rows = connection.execute(
+                    select(table, names.c.name)
+                    .join(names, names.c.id == table.c.target)
+                    .where(table.c.number.in_(newest))
+                ).all()
+                for row, look in zip(rows, self._as_looks(connection, rows), strict=True):
+                    found[row.name, look.plan] = look.model_copy(update={"target": row.name})
+        return found
+
     def looks(self, target: str, *, plan: str | None = None, since: str | None = None, most: int = 0) -> list[Look]:
         """The looks at a target in the order in which they were recorded; with `most`, only the last so many."""
         table = tables.looks
@@ -551,25 +714,44 @@ class History:
         """The facts as they stand, apart by the look that last saw them: each area belongs to exactly one of these."""
         with self._reading() as connection:
             id_ = self._known(connection, target)
+            return self._standing(connection, id_, target, plan) if id_ is not None else ()
+
+    def before(self, target: str, plan: str) -> tuple[tuple[Facts, ...], dict[str, KeyState], tuple[Incident, ...]]:
+        """What a look is held against, read at once: the facts as they stand, the courses, the open incidents."""
+        states, incidents = tables.states, tables.incidents
+        with self._reading() as connection:
+            id_ = self._known(connection, target)
             if id_ is None:
-                return ()
-            sight = self._sight(connection, id_, plan)
-            if not sight:
-                return ()
-            by_look: dict[int, list[str]] = {}
-            for area, number in sight.items():
-                by_look.setdefault(number, []).append(area)
-            found = {
-                row.number: row for row in connection.execute(_looks_numbered(tables.looks.c.number.in_(list(by_look))))
-            }
-            facts: dict[str, list[Fact]] = {}
-            for row in connection.execute(self._open_spans(connection, id_, plan)):
-                fact = Fact(key=row.key, value=row.value, exchange=row.exchange, pointer=row.pointer)
-                facts.setdefault(_area(row.key), []).append(fact)
-            return tuple(
-                _facts(found[number], tuple(sorted(areas)), [fact for area in areas for fact in facts.get(area, ())])
-                for number, areas in sorted(by_look.items())
+                return (), {}, ()
+            courses = connection.execute(select(states.c.key, states.c.line).where(states.c.target == id_)).all()
+            open_now = connection.execute(
+                select(incidents.c.line)
+                .where(incidents.c.target == id_, incidents.c.closed.is_(None))
+                .order_by(incidents.c.opened, incidents.c.id)
+            ).all()
+            return (
+                self._standing(connection, id_, target, plan),
+                {key: KeyState.model_validate_json(line) for key, line in courses},
+                tuple(Incident.model_validate_json(line) for (line,) in open_now),
             )
+
+    def _standing(self, connection: Connection, id_: int, target: str, plan: str) -> tuple[Facts, ...]:
+        sight = self._sight(connection, id_, plan)
+        if not sight:
+            return ()
+        by_look: dict[int, list[str]] = {}
+        for area, number in sight.items():
+            by_look.setdefault(number, []).append(area)
+        found = self._looks_numbered(connection, target, by_look)
+        spans = self._open_spans(connection, id_, plan)
+        self._stood = _Stand(id_, plan, canonical(sight)), spans
+        facts: dict[int, list[Fact]] = {number: [] for number in by_look}
+        for key, (_, value, exchange, pointer) in spans.items():
+            if (number := sight.get(_area(key), 0)) in facts:
+                facts[number].append(Fact.trusted(key=key, value=value, exchange=exchange, pointer=pointer))
+        return tuple(
+            _facts(found[number], tuple(sorted(areas)), facts[number]) for number, areas in sorted(by_look.items())
+        )
 
     def earlier(self, target: str, plan: str, keys: Iterable[str]) -> tuple[Facts, ...]:
         """What these keys were before they became what they are: facts that hold only them, the latest first."""
@@ -589,10 +771,7 @@ class History:
                 .order_by(spans.c.since.desc())
                 .limit(MOST_EARLIER * len(by_id))
             ).all()
-            looks = {
-                row.number: row
-                for row in connection.execute(_looks_numbered(tables.looks.c.number.in_({r.since for r in rows})))
-            }
+            looks = self._looks_numbered(connection, target, {row.since for row in rows})
             return tuple(
                 _facts(
                     looks[row.since], (by_id[row.key].partition("/")[0],), [Fact(key=by_id[row.key], value=row.word)]
@@ -600,6 +779,50 @@ class History:
                 for row in rows
                 if row.since in looks
             )
+
+    def course(self, target: str, plan: str, area: str) -> list[Held]:
+        """How the facts of an area went, such as the levels of all criteria, in the order of time."""
+        spans, table = tables.spans, tables.looks
+        with self._reading() as connection:
+            id_ = self._known(connection, target)
+            plan_id = self._word_ids(connection, [plan]).get(plan)
+            if id_ is None or plan_id is None:
+                return []
+            ended = table.alias()
+            rows = connection.execute(
+                select(spans.c.key, spans.c.value, table.c.began.label("since"), ended.c.began.label("until"))
+                .join(table, table.c.number == spans.c.since)
+                .outerjoin(ended, ended.c.number == spans.c.until)
+                .where(spans.c.target == id_, spans.c.plan == plan_id)
+                .order_by(spans.c.since)
+            ).all()
+            said = self._said(connection, {number for row in rows for number in (row.key, row.value)})
+            return [
+                Held(said[key], said[value], since, until)
+                for key, value, since, until in rows
+                if _area(said[key]) == area
+            ]
+
+    def folders(self, plan: str, before: str, *, keep_changes: bool) -> list[Kept]:
+        """The run folders of one kind of look that began before an instant and are still there, oldest first.
+
+        Without the last look at each target, those that are in a bundle, and with `keep_changes` those on either side
+        of a change.
+        """
+        table, names, changed = tables.looks, tables.targets, tables.changes
+        query = (
+            select(table.c.number, names.c.name, table.c.run, table.c.folder)
+            .join(names, names.c.id == table.c.target)
+            .where(table.c.plan == plan, table.c.began < before, table.c.folder.is_not(None))
+            .where(table.c.number.not_in(select(tables.sights.c.last).where(tables.sights.c.last.is_not(None))))
+            .where(~exists().where(tables.bundled.c.target == table.c.target, tables.bundled.c.run == table.c.run))
+            .order_by(table.c.number)
+        )
+        if keep_changes:
+            query = query.where(~exists().where(changed.c.look == table.c.number))
+            query = query.where(~exists().where(changed.c.before == table.c.number))
+        with self._reading() as connection:
+            return [Kept(number, name, run, folder) for number, name, run, folder in connection.execute(query)]
 
     def changes(
         self,
@@ -654,7 +877,7 @@ class History:
     def last_slots(self) -> dict[str, str]:
         """Of each kind of look the slot of its latest look, at whatever target."""
         table = tables.looks
-        latest = select(func.max(table.c.number)).where(table.c.part == 0).group_by(table.c.plan)
+        latest = select(func.max(tables.sights.c.last)).group_by(tables.sights.c.plan)
         with self._reading() as connection:
             rows = connection.execute(select(table.c.plan, table.c.slot).where(table.c.number.in_(latest)))
             return {row.plan: row.slot for row in rows}
@@ -733,45 +956,54 @@ class History:
         before: str,
     ) -> Iterator[HistoryLine]:
         table, spans = tables.looks, tables.spans
+        known = self._word_ids(connection, [plan, base])
+        if plan not in known or base not in known:
+            return
         looks = connection.execute(
-            _looks_numbered(table.c.target == target, table.c.plan == plan, table.c.base == base)
-            .where(table.c.began >= since, table.c.began < before)
+            select(table.c.number, table.c.run, table.c.environment, table.c.began, table.c.evidence, table.c.probes)
+            .where(table.c.target == target, table.c.plan == plan, table.c.base == known[base])
+            .where(table.c.began >= since, table.c.began < before, table.c.planned == 0)
             .order_by(table.c.number)
         ).all()
-        plan_id = self._word_ids(connection, [plan]).get(plan)
-        if not looks or plan_id is None:
-            return
         by_id = {number: key for key, number in keys.items()}
-        rows = connection.execute(
-            select(spans.c.key, spans.c.since, spans.c.until, tables.words.c.word)
-            .join(tables.words, tables.words.c.id == spans.c.value)
-            .where(spans.c.target == target, spans.c.plan == plan_id, spans.c.key.in_(list(by_id)))
-        ).all()
-        asked = {look.number: None if look.probes is None else set(json.loads(look.probes)) for look in looks}
+        rows = [
+            row
+            for part in _parts(sorted(by_id))
+            for row in connection.execute(
+                select(spans.c.key, spans.c.since, spans.c.until, spans.c.value).where(
+                    spans.c.target == target, spans.c.plan == known[plan], spans.c.key.in_(part)
+                )
+            )
+        ]
+        said = self._said(connection, {row.value for row in rows} | {one.probes for one in looks if one.probes})
+        asked = {one.number: None if one.probes is None else set(json.loads(said[one.probes])) for one in looks}
+        numbers = [one.number for one in looks]
+
+        def while_it_held(span: Any) -> Sequence[Any]:
+            end = bisect_left(numbers, span.until) if span.until is not None else len(numbers)
+            return looks[bisect_left(numbers, span.since) : end]
+
         undecided = {
-            (look.number, by_id[row.key].partition("/")[2]): row.word
+            (look.number, by_id[row.key].partition("/")[2]): said[row.value]
             for row in rows
             if _area(by_id[row.key]) == "undecided"
-            for look in looks
-            if _holds(row, look.number)
+            for look in while_it_held(row)
         }
         for row in rows:
             area, _, probe = by_id[row.key].partition("/")
-            for look in looks if area == "finding" else ():
-                if not _holds(row, look.number):
-                    continue
+            for look in while_it_held(row) if area == "finding" else ():
                 if (only := asked[look.number]) is not None and probe not in only:
                     continue
                 reason = undecided.pop((look.number, probe), None)
-                outcome: Any = row.word if reason is None else "unknown"
-                yield HistoryLine(
+                yield HistoryLine.trusted(
+                    schema_="prober/history/1",
                     run=look.run,
                     subject=base,
                     environment=look.environment,
                     time=look.began,
-                    digest=look.evidence,
+                    digest=look.evidence.hex(),
                     probe=probe,
-                    outcome=outcome,
+                    outcome=said[row.value] if reason is None else "unknown",
                     reason=reason,
                 )
 
@@ -782,13 +1014,16 @@ class History:
         """
         today = before[:10]
         rolled = self._rolled(target, since[:10], today)
-        known = {day for day, _ in rolled}
+        known = {one.day for one in rolled}
         found: dict[str, list[tuple[str, Poll]]] = {}
-        for begins, ends in _not_known(known, since[:10], before):
-            for look in self._looks(target, tables.looks.c.began >= begins, tables.looks.c.began < ends):
-                if look.polls is not None and look.began[:10] not in known:
-                    found.setdefault(look.began[:10], []).append((look.evidence, unpacked(look)))
-        lines = [line for _, line in rolled]
+        for day in self._days_with_looks(target, since[:10], before):
+            if day not in known:
+                # Behind every instant of a day stands a letter after its T.
+                began = tables.looks.c.began
+                for look in self._looks(target, began >= day, began < min(f"{day}U", before)):
+                    if look.polls is not None:
+                        found.setdefault(day, []).append((look.evidence, unpacked(look)))
+        lines = rolled
         for day, polls in found.items():
             made = days_of(polls)
             lines += made
@@ -801,55 +1036,85 @@ class History:
             )
         )
 
-    def _rolled(self, target: str, since: str, before: str) -> list[tuple[str, PollDay]]:
+    def _days_with_looks(self, target: str, since: str, before: str) -> list[str]:
+        table = tables.looks
+        day = func.substr(table.c.began, 1, 10)
+        with self._reading() as connection:
+            id_ = self._known(connection, target)
+            asked = select(day).where(table.c.target == id_, table.c.began >= since, table.c.began < before)
+            return sorted(connection.scalars(asked.distinct()))
+
+    def _rolled(self, target: str, since: str, before: str) -> list[PollDay]:
         table = tables.days
         with self._reading() as connection:
             id_ = self._known(connection, target)
             rows = connection.execute(
-                select(table.c.day, table.c.line).where(
-                    table.c.target == id_, table.c.day >= since, table.c.day < before
-                )
+                select(table).where(table.c.target == id_, table.c.day >= since, table.c.day < before)
+            ).all()
+            return self._as_days(connection, rows)
+
+    def _as_days(self, connection: Connection, rows: Sequence[Row[Any]]) -> list[PollDay]:
+        said = self._said(connection, {number for row in rows for number in (row.base, row.vantage)})
+        return [
+            unpacked_day(
+                row.line,
+                day=row.day,
+                base=said[row.base],
+                environment=row.environment,
+                root=row.root.hex(),
+                vantage=_names(said[row.vantage]),
             )
-            return [(row.day, PollDay.model_validate_json(row.line)) for row in rows]
+            for row in rows
+        ]
 
     def _roll_up(self, target: str, lines: Sequence[PollDay]) -> None:
         with self._writing() as connection:
             id_ = self._target(connection, target)
-            for one in lines:
+            vantages = [canonical(list(one.vantage)) for one in lines]
+            said = self._intern(connection, {*vantages, *(one.subject for one in lines)})
+            for one, vantage in zip(lines, vantages, strict=True):
                 row = {
                     "target": id_,
                     "day": one.day,
-                    "base": one.subject,
+                    "base": said[one.subject],
                     "environment": one.environment,
-                    "line": one.line(),
+                    "vantage": said[vantage],
+                    "root": bytes.fromhex(one.root),
+                    "line": packed_day(one),
                 }
                 self._upsert(connection, tables.days, row, ("target", "day", "base", "environment"))
 
     def overview(self, *, since: str, recent: str, detailed: bool) -> Overview:
         """How all targets stand. `since` is the instant from which on looks count, `recent` the day from which on days
         of polls do; findings and levels only where it is to be `detailed`."""
-        table = tables.looks
+        table, sights, targets, polled = tables.looks, tables.sights, tables.targets, tables.days
         with self._reading() as connection:
-            names = {row.id: row.name for row in connection.execute(select(tables.targets.c.id, tables.targets.c.name))}
-            latest = select(func.max(table.c.number)).where(table.c.part == 0).group_by(table.c.target, table.c.plan)
-            rows = connection.execute(_looks_numbered(table.c.number.in_(latest)).order_by(table.c.number)).all()
+            names = {row.id: row.name for row in connection.execute(select(targets.c.id, targets.c.name))}
+            rows = connection.execute(
+                select(table.c.target, table.c.plan, table.c.ended, table.c.up, table.c.certificate_ends)
+                .join(sights, sights.c.last == table.c.number)
+                .order_by(table.c.number)
+            ).all()
+            # Target by target, as the indexes go, so that what is older than asked for is not read.
             counted = connection.execute(
-                select(table.c.target, table.c.plan, table.c.up, func.count().label("many"))
+                select(table.c.target, table.c.plan, table.c.up, func.count())
+                .join(targets, targets.c.id == table.c.target)
                 .where(table.c.began >= since, table.c.planned == 0, table.c.up != "undecided")
                 .group_by(table.c.target, table.c.plan, table.c.up)
             )
             ups: dict[tuple[str, str], tuple[int, int]] = {}
-            for row in counted:
-                up, down = ups.get((names[row.target], row.plan), (0, 0))
-                more = (row.many, 0) if row.up == "up" else (0, row.many)
-                ups[names[row.target], row.plan] = (up + more[0], down + more[1])
+            for target, plan, state, many in counted:
+                up, down = ups.get((names[target], plan), (0, 0))
+                ups[names[target], plan] = (up + many, down) if state == "up" else (up, down + many)
             days: dict[str, list[PollDay]] = {}
-            rolled = select(tables.days.c.target, tables.days.c.line).where(tables.days.c.day >= recent)
-            for row in connection.execute(rolled):
-                days.setdefault(names[row.target], []).append(PollDay.model_validate_json(row.line))
+            rolled = connection.execute(
+                select(polled).join(targets, targets.c.id == polled.c.target).where(polled.c.day >= recent)
+            ).all()
+            for row, one in zip(rolled, self._as_days(connection, rolled), strict=True):
+                days.setdefault(names[row.target], []).append(one)
             blind: dict[str, int] = {}
-            sights = select(tables.states.c.target, tables.states.c.line).where(tables.states.c.key == "sight")
-            for row in connection.execute(sights):
+            courses = select(tables.states.c.target, tables.states.c.line).where(tables.states.c.key == "sight")
+            for row in connection.execute(courses):
                 blind[names[row.target]] = KeyState.model_validate_json(row.line).bad
             findings, criteria = self._details(connection, names) if detailed else ({}, {})
         return Overview(
@@ -866,26 +1131,28 @@ class History:
     def _details(
         self, connection: Connection, names: Mapping[int, str]
     ) -> tuple[dict[tuple[str, str], dict[str, int]], dict[str, dict[str, str]]]:
-        spans = tables.spans
-        key, value, plan = (tables.words.alias(name) for name in ("k", "v", "p"))
-        shown = key.c.word.like("finding/%") | key.c.word.like("undecided/%") | key.c.word.like("criterion/%")
+        spans, words = tables.spans, tables.words
+        areas = ("finding", "undecided", "criterion")
+        named = or_(*(words.c.word.like(f"{area}/%") for area in areas))
+        keys = {row.id: row.word for row in connection.execute(select(words.c.id, words.c.word).where(named))}
+        shown = select(words.c.id).where(named)
         rows = connection.execute(
-            select(spans.c.target, plan.c.word.label("plan"), key.c.word.label("key"), value.c.word.label("value"))
-            .join(key, key.c.id == spans.c.key)
-            .join(value, value.c.id == spans.c.value)
-            .join(plan, plan.c.id == spans.c.plan)
-            .where(spans.c.until.is_(None), shown)
-        )
+            select(spans.c.target, spans.c.plan, spans.c.key, spans.c.value).where(
+                spans.c.until.is_(None), spans.c.key.in_(shown)
+            )
+        ).all()
+        said = self._said(connection, {row[1] for row in rows} | {row[3] for row in rows})
+        apart = {id_: key.partition("/")[::2] for id_, key in keys.items()}
         outcomes: dict[tuple[str, str], dict[str, str]] = {}
         criteria: dict[str, dict[str, str]] = {}
-        for row in rows:
-            area, _, name = row.key.partition("/")
+        for target, plan, key, value in rows:
+            area, name = apart[key]
             if area == "criterion":
-                criteria.setdefault(names[row.target], {})[name] = row.value
+                criteria.setdefault(names[target], {})[name] = said[value]
                 continue
-            known = outcomes.setdefault((names[row.target], row.plan), {})
+            known = outcomes.setdefault((names[target], said[plan]), {})
             if area == "undecided" or known.get(name) != "unknown":
-                known[name] = "unknown" if area == "undecided" else row.value
+                known[name] = "unknown" if area == "undecided" else said[value]
         return {place: dict(Counter(found.values())) for place, found in outcomes.items()}, criteria
 
     # Inside
@@ -898,49 +1165,67 @@ class History:
                 return []
             query = select(table).where(table.c.target == id_, *conditions)
             if most:
-                rows = list(reversed(connection.execute(query.order_by(table.c.number.desc()).limit(most)).all()))
-            else:
-                rows = list(connection.execute(query.order_by(table.c.number)).all())
-            return [_look(row, target) for row in rows]
+                # The numbers alone stand in an index; sorting whole rows would read all of them.
+                last = select(table.c.number).where(table.c.target == id_, *conditions)
+                query = query.where(table.c.number.in_(last.order_by(table.c.number.desc()).limit(most)))
+            rows = list(connection.execute(query.order_by(table.c.number)).all())
+            return self._as_looks(connection, rows, target)
 
-    def _keep_facts(self, connection: Connection, target: int, plan: str, number: int, facts: Facts) -> None:
+    def _looks_numbered(self, connection: Connection, target: str, numbers: Iterable[int]) -> dict[int, Look]:
+        rows = [
+            row
+            for part in _parts(sorted(numbers))
+            for row in connection.execute(select(tables.looks).where(tables.looks.c.number.in_(part)))
+        ]
+        return {one.number: one for one in self._as_looks(connection, rows, target)}
+
+    def _as_looks(self, connection: Connection, rows: Sequence[Row[Any]], target: str = "") -> list[Look]:
+        said = self._said(connection, {row._mapping[name] for row in rows for name in _WORDS} - {None})
+        return [_look(row, target, said) for row in rows]
+
+    def _keep_facts(
+        self, connection: Connection, target: int, plan: str, number: int, facts: Facts, sight: Mapping[str, int]
+    ) -> None:
         spans = tables.spans
-        sight = self._sight(connection, target, plan)
         seen = set(facts.seen)
         plan_id = self._intern(connection, [plan])[plan]
         new = {fact.key: fact for fact in facts.facts if _area(fact.key) in seen}
         gone: list[int] = []
-        elsewhere: list[Fact] = []
-        numbers: dict[str, int] = {}
-        for row in connection.execute(self._open_spans(connection, target, plan)):
-            if _area(row.key) not in seen:
+        elsewhere: list[tuple[int, Fact]] = []
+        stood = self._stood
+        if stood is None or stood[0] != _Stand(target, plan, canonical(sight)):
+            held = self._open_spans(connection, target, plan)
+        else:
+            # Each record of facts alters the sight, so these are as they were.
+            held = stood[1]
+        self._stood = None
+        for key, (key_id, value, exchange, pointer) in held.items():
+            if _area(key) not in seen:
                 continue
-            fact = new.get(row.key)
-            if fact is None or fact.value != row.value:
-                gone.append(row.key_id)
+            fact = new.get(key)
+            if fact is None or fact.value != value:
+                gone.append(key_id)
                 continue
             # The same fact, perhaps at another place of the answer: its span goes on.
-            del new[row.key]
-            if (fact.exchange, fact.pointer) != (row.exchange, row.pointer):
-                elsewhere.append(fact)
-                numbers[fact.key] = row.key_id
+            del new[key]
+            if fact.exchange != exchange or fact.pointer != pointer:
+                elsewhere.append((key_id, fact))
+        of_this = spans.c.target == target, spans.c.plan == plan_id, spans.c.until.is_(None)
         for part in _parts(gone):
-            connection.execute(
-                update(spans)
-                .where(spans.c.target == target, spans.c.plan == plan_id)
-                .where(spans.c.key.in_(part), spans.c.until.is_(None))
-                .values(until=number)
-            )
-        written = [*new.values(), *elsewhere]
+            connection.execute(update(spans).where(*of_this, spans.c.key.in_(part)).values(until=number))
         ids = self._intern(
-            connection, {word for one in written for word in (one.key, one.value, one.exchange, one.pointer)}
+            connection,
+            {word for one in new.values() for word in (one.key, one.value, one.exchange, one.pointer)}
+            | {word for _, one in elsewhere for word in (one.exchange, one.pointer)},
         )
-        for fact in elsewhere:
+        if elsewhere:
+            moved = update(spans).where(*of_this, spans.c.key == bindparam("moved"))
             connection.execute(
-                update(spans)
-                .where(spans.c.target == target, spans.c.plan == plan_id)
-                .where(spans.c.key == numbers[fact.key], spans.c.until.is_(None))
-                .values(exchange=ids[fact.exchange], pointer=ids[fact.pointer])
+                moved,
+                [
+                    {"moved": key_id, "exchange": ids[one.exchange], "pointer": ids[one.pointer]}
+                    for key_id, one in elsewhere
+                ],
             )
         rows = [
             {
@@ -956,10 +1241,21 @@ class History:
         ]
         if rows:
             connection.execute(insert(spans), rows)
-        line = canonical(sight | dict.fromkeys(facts.seen, number))
-        self._upsert(connection, tables.sights, {"target": target, "plan": plan, "line": line}, ("target", "plan"))
 
-    def _keep_changes(self, connection: Connection, target: int, look: Look, number: int, delta: Delta | None) -> None:
+    def _keep_changes(
+        self,
+        connection: Connection,
+        target: int,
+        look: Look,
+        number: int,
+        delta: Delta | None,
+        sight: Mapping[str, int],
+    ) -> None:
+        if delta is None or not delta.changes:
+            return
+        table = tables.looks
+        stood = select(table.c.run, table.c.number).where(table.c.number.in_(set(sight.values())))
+        sides = {row.run: row.number for row in connection.execute(stood)}
         rows = [
             {
                 "look": number,
@@ -968,12 +1264,12 @@ class History:
                 "plan": look.plan,
                 "slot": look.slot,
                 "judgement": change.judgement,
+                "before": sides.get(change.before.run),
                 "line": change.line(),
             }
-            for place, change in enumerate(delta.changes if delta is not None else ())
+            for place, change in enumerate(delta.changes)
         ]
-        if rows:
-            connection.execute(insert(tables.changes), rows)
+        connection.execute(insert(tables.changes), rows)
 
     def _keep_news(
         self,
@@ -997,44 +1293,60 @@ class History:
         line = connection.scalar(select(table.c.line).where(table.c.target == target, table.c.plan == plan))
         return json.loads(line) if line is not None else {}
 
-    def _open_spans(self, connection: Connection, target: int, plan: str) -> Any:
+    def _open_spans(self, connection: Connection, target: int, plan: str) -> "_Spans":
+        """What holds now, by key: the number of the key, the value, the exchange and the pointer."""
         spans = tables.spans
-        key, value, exchange, pointer = (tables.words.alias(name) for name in ("k", "v", "e", "p"))
-        plan_id = self._word_ids(connection, [plan]).get(plan, -1)
-        joined = (
-            spans.join(key, key.c.id == spans.c.key)
-            .join(value, value.c.id == spans.c.value)
-            .join(exchange, exchange.c.id == spans.c.exchange)
-            .join(pointer, pointer.c.id == spans.c.pointer)
-        )
-        return (
-            select(
-                spans.c.key.label("key_id"),
-                key.c.word.label("key"),
-                value.c.word.label("value"),
-                exchange.c.word.label("exchange"),
-                pointer.c.word.label("pointer"),
+        plan_id = self._word_ids(connection, [plan]).get(plan)
+        if plan_id is None:
+            return {}
+        rows = connection.execute(
+            select(spans.c.key, spans.c.value, spans.c.exchange, spans.c.pointer).where(
+                spans.c.target == target, spans.c.plan == plan_id, spans.c.until.is_(None)
             )
-            .select_from(joined)
-            .where(and_(spans.c.target == target, spans.c.plan == plan_id, spans.c.until.is_(None)))
-        )
+        ).all()
+        # Words are known here already as a rule, so that joining them four times in the database would be for nothing.
+        said = self._said(connection, {number for row in rows for number in row})
+        return {said[key]: (key, said[value], said[exchange], said[pointer]) for key, value, exchange, pointer in rows}
+
+    def _said(self, connection: Connection, numbers: Iterable[int]) -> Mapping[int, str]:
+        """The words with these numbers, and others."""
+        fresh: dict[str, int] = connection.info.get(_FRESH, {})
+        missing = {one for one in numbers if one not in self._texts}
+        if missing and fresh:
+            missing.difference_update(fresh.values())
+        words = tables.words
+        for part in _parts(sorted(missing)):
+            for number, word in connection.execute(select(words.c.id, words.c.word).where(words.c.id.in_(part))):
+                self._texts[number] = word
+                self._numbers[word] = number
+        if not fresh:
+            return self._texts
+        return ChainMap({number: word for word, number in fresh.items()}, self._texts)
 
     def _word_ids(self, connection: Connection, wanted: Iterable[str]) -> dict[str, int]:
         """The numbers of words that were kept before."""
         every = set(wanted)
-        missing = sorted(one for one in every if one not in self._words)
-        for part in _parts(missing):
-            rows = connection.execute(select(tables.words).where(tables.words.c.word.in_(part)))
-            self._words.update({row.word: row.id for row in rows})
-        return {one: self._words[one] for one in every if one in self._words}
+        fresh: dict[str, int] = connection.info.get(_FRESH, {})
+        words = tables.words
+        for part in _parts(sorted(one for one in every if one not in self._numbers and one not in fresh)):
+            for number, word in connection.execute(select(words.c.id, words.c.word).where(words.c.word.in_(part))):
+                self._texts[number] = word
+                self._numbers[word] = number
+        known = {one: self._numbers[one] for one in every if one in self._numbers}
+        return known | {one: fresh[one] for one in every if one in fresh} if fresh else known
 
     def _intern(self, connection: Connection, wanted: Iterable[str]) -> dict[str, int]:
+        """The numbers of words, which are kept now if they were not before."""
         every = set(wanted)
         known = self._word_ids(connection, every)
         new = sorted(every - set(known))
         if new:
-            connection.execute(insert(tables.words), [{"word": one} for one in new])
-            known |= self._word_ids(connection, new)
+            words = tables.words
+            made = insert(words).returning(words.c.word, words.c.id)
+            added = {row.word: row.id for row in connection.execute(made, [{"word": one} for one in new])}
+            # Others may use them only once this transaction is kept: until then they may yet have no number.
+            connection.info[_FRESH].update(added)
+            known |= added
         return known
 
     def _target(self, connection: Connection, name: str) -> int:
@@ -1059,14 +1371,16 @@ class History:
     def _writing(self) -> Iterator[Connection]:
         if self.reading:
             raise TypeError("A history that was opened to be read is never written.")
-        before = dict(self._words)
-        try:
-            with self._words_for_faults(), self._engine.begin() as connection:
-                yield connection
-        except BaseException:
-            # Words that were not kept in the end have no number.
-            self._words = before
-            raise
+        with self._words_for_faults(), self._engine.connect() as connection:
+            fresh: dict[str, int] = {}
+            connection.info[_FRESH] = fresh
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                del connection.info[_FRESH]
+            self._numbers.update(fresh)
+            self._texts.update((number, word) for word, number in fresh.items())
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -1163,29 +1477,65 @@ def _damaged(shown: str) -> str:
     )
 
 
-def _of_slot(target: int, look: Look) -> tuple[Any, ...]:
-    table = tables.looks
-    return (
-        table.c.target == target,
-        table.c.plan == look.plan,
-        table.c.slot == look.slot,
-        table.c.part == look.part,
-    )
+_Slot = tuple[int, str, str, int]
+"""Target, kind of look, slot and part: what a look is found by."""
+_Spans = dict[str, tuple[int, str, str, str]]
+_FRESH = "prober.fresh"
+"""Where a connection holds the words that its transaction made."""
+_WORDS = ("base", "seen", "probes", "model")
+_DIGESTS = ("digest", "evidence")
 
 
-def _looks_numbered(*conditions: Any) -> Any:
-    return select(tables.looks).where(*conditions)
+@dataclass(frozen=True)
+class _Stand:
+    """Which facts these are: the target's, of one kind of look, as the looks named in `sight` left them."""
+
+    target: int
+    plan: str
+    sight: str
 
 
-def _look(row: Row[Any], target: str) -> Look:
-    members = {name: value for name, value in row._mapping.items() if name != "target"}
-    members |= {"target": target, "seen": tuple(json.loads(row.seen)), "planned": bool(row.planned)}
-    members["probes"] = tuple(json.loads(row.probes)) if row.probes is not None else None
+def _slot_of(targets: Mapping[str, int], look: Look) -> _Slot:
+    return targets[look.target], look.plan, look.slot, look.part
+
+
+def _words_of(look: Look) -> dict[str, str | None]:
+    """The texts of a look that are kept as words, as `_WORDS` names them."""
+    return {
+        "base": look.base,
+        "seen": canonical(list(look.seen)),
+        "probes": canonical(list(look.probes)) if look.probes is not None else None,
+        "model": look.model,
+    }
+
+
+def _look(row: Row[Any], target: str, said: Mapping[int, str]) -> Look:
+    members = {name: row._mapping[name] for name in _COLUMNS}
+    members |= {
+        "target": target,
+        "base": said[row.base],
+        "seen": _names(said[row.seen]),
+        "probes": _names(said[row.probes]) if row.probes is not None else None,
+        "model": said[row.model] if row.model is not None else None,
+        "digest": row.digest.hex(),
+        "evidence": row.evidence.hex(),
+        "planned": bool(row.planned),
+    }
     return Look.trusted(**members)
 
 
-def _facts(row: Row[Any], seen: tuple[str, ...], facts: Sequence[Fact]) -> Facts:
-    return Facts(
+_COLUMNS = tuple(column.name for column in tables.looks.columns)
+
+
+@lru_cache(maxsize=4_096)
+def _names(text: str) -> tuple[str, ...]:
+    """A list of names from its JSON; the same few come with thousands of looks."""
+    return tuple(json.loads(text))
+
+
+def _facts(row: Look, seen: tuple[str, ...], facts: Sequence[Fact]) -> Facts:
+    return Facts.trusted(
+        schema_="prober/facts/1",
         subject=row.base,
         environment=row.environment,
         depth=row.depth,
@@ -1197,10 +1547,7 @@ def _facts(row: Row[Any], seen: tuple[str, ...], facts: Sequence[Fact]) -> Facts
     )
 
 
-def _holds(span: Any, number: int) -> bool:
-    return bool(span.since <= number and (span.until is None or number < span.until))
-
-
+@lru_cache(maxsize=65_536)
 def _area(key: str) -> str:
     return key.partition("/")[0]
 

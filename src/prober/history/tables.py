@@ -1,12 +1,13 @@
 """The tables of the history, the same in SQLite and PostgreSQL, and the steps from one version of them to the next.
 
 A look is one row. What it saw is kept as spans: a fact holds from the look that first saw it until the look that saw it
-otherwise, so a night on which nothing changed adds nothing but its own row.
+otherwise, so a night on which nothing changed adds nothing but its own row. Texts that come again and again are kept
+once, as words, and named by their numbers; digests are kept as their 32 bytes.
 """
 
 from collections.abc import Callable
 
-from sqlalchemy import BigInteger, Column, Connection, Index, Integer, MetaData, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, Column, Connection, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text
 from sqlalchemy import UniqueConstraint as Unique
 
 metadata = MetaData()
@@ -34,30 +35,39 @@ looks = Table(
     Column("plan", Text, nullable=False),
     Column("slot", Text, nullable=False),
     Column("part", SmallInteger, nullable=False),
-    Column("base", Text, nullable=False),
+    Column("base", Integer, nullable=False),
     Column("run", Text, nullable=False),
     Column("began", Text, nullable=False),
     Column("ended", Text, nullable=False),
     Column("environment", Text, nullable=False),
     Column("depth", Text, nullable=False),
     Column("ending", Text, nullable=False),
-    Column("digest", Text, nullable=False),
-    Column("evidence", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("evidence", LargeBinary, nullable=False),
     Column("requests", Integer, nullable=False),
     Column("up", Text, nullable=False),
     Column("reason", Text),
     Column("planned", SmallInteger, nullable=False),
     Column("polls", Text),
-    Column("probes", Text),
-    Column("seen", Text, nullable=False),
+    Column("probes", Integer),
+    Column("seen", Integer, nullable=False),
     Column("certificate", Text),
     Column("certificate_ends", Text),
     Column("label", Text),
-    Column("model", Text),
+    Column("model", Integer),
     Column("folder", Text),
     Unique("target", "plan", "slot", "part", name="one_look_for_each_slot"),
-    Index("looks_by_time", "target", "began"),
+    # Holds what is counted over all targets, so that no row need be read for it.
+    Index("looks_by_time", "target", "began", "plan", "up", "planned"),
     Index("looks_by_slot", "plan", "slot"),
+)
+"""`base`, `probes`, `seen` and `model` are words: of hundreds of thousands of looks they would be most of the bytes."""
+Index(
+    "looks_with_folders",
+    looks.c.plan,
+    looks.c.began,
+    sqlite_where=looks.c.folder.is_not(None),
+    postgresql_where=looks.c.folder.is_not(None),
 )
 words = Table(
     "words",
@@ -84,9 +94,10 @@ sights = Table(
     Column("target", Integer, primary_key=True, autoincrement=False),
     Column("plan", Text, primary_key=True),
     Column("line", Text, nullable=False),
+    Column("last", _Id),
     sqlite_with_rowid=False,
 )
-"""Of each kind of look: the look that last saw each area of facts."""
+"""Of each kind of look: the look that last saw each area of facts, and the last one that was no second look."""
 changes = Table(
     "changes",
     metadata,
@@ -96,11 +107,14 @@ changes = Table(
     Column("plan", Text, nullable=False),
     Column("slot", Text, nullable=False),
     Column("judgement", Text, nullable=False),
+    Column("before", _Id),
     Column("line", Text, nullable=False),
     Index("changes_by_slot", "plan", "slot"),
     Index("changes_by_target", "target", "look"),
+    Index("changes_before", "before"),
     sqlite_with_rowid=False,
 )
+"""`before` is the look on the other side of the change."""
 states = Table(
     "states",
     metadata,
@@ -154,12 +168,15 @@ days = Table(
     metadata,
     Column("target", Integer, primary_key=True, autoincrement=False),
     Column("day", Text, primary_key=True),
-    Column("base", Text, primary_key=True),
+    Column("base", Integer, primary_key=True, autoincrement=False),
     Column("environment", Text, primary_key=True),
+    Column("vantage", Integer, nullable=False),
+    Column("root", LargeBinary, nullable=False),
     Column("line", Text, nullable=False),
     sqlite_with_rowid=False,
 )
-"""Polls of whole UTC days, rolled up; a look that is recorded late takes its day away again."""
+"""Polls of whole UTC days, rolled up (`base` and `vantage` are words). A look that is recorded late takes its day away
+again."""
 bundles = Table(
     "bundles",
     metadata,
@@ -169,6 +186,14 @@ bundles = Table(
     Column("last", Text, nullable=False),
     Column("line", Text, nullable=False),
 )
+bundled = Table(
+    "bundled",
+    metadata,
+    Column("target", Integer, primary_key=True, autoincrement=False),
+    Column("run", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""The runs that are in a bundle which was handed over."""
 
 
 def _first(connection: Connection) -> None:

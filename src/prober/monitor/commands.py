@@ -16,7 +16,8 @@ from prober.jobs import delete_left_behind, left_behind
 from prober.mistake import Mistake
 from prober.monitor.control import control_address
 from prober.monitor.listen import Listener
-from prober.monitor.round import Done, Round, clear_away
+from prober.monitor.retention import clear_away
+from prober.monitor.round import Done, Round
 from prober.monitor.settings import LOCK, Settings, load_settings
 from prober.monitor.tell import check_recipients, from_environment
 from prober.monitor.tell.beat import check_heartbeat

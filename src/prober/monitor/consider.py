@@ -6,6 +6,7 @@ Nothing here asks a server, a clock or a database, so the same looks give the sa
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from prober.diff import compare, judgement_of
 from prober.history.store import Recorded
@@ -185,17 +186,19 @@ def _delta(kept: Facts, before: Before, policy: Policy) -> Delta | None:
     """The changes against what stood before: each area against the look that last saw it."""
     shown = kept.model_copy(update=_without(kept, UNDECIDED))
     changes: list[Change] = []
-    changed = [
-        fact_key
-        for one in before.standing
-        for fact_key in _different({f.key: f.value for f in one.facts}, {f.key: f.value for f in shown.facts}, one.seen)
-    ]
+    now = _values(shown)
+    changed = [key for one in before.standing for key in _different(_values(one), now, one.seen)]
     earlier = before.earlier(changed) if changed else ()
     for one in before.standing:
         old = _as_last_compared(one, before)
         seen = tuple(area for area in shown.seen if area in old.seen)
-        here = {"seen": seen, "facts": tuple(fact for fact in shown.facts if _area(fact.key) in seen)}
-        changes += compare(old, shown.model_copy(update=here), earlier=earlier, model=policy.model).changes
+        facts = tuple(fact for fact in shown.facts if _area(fact.key) in seen)
+        if old.subject == shown.subject and _values(old) == {fact.key: fact.value for fact in facts}:
+            # As on most nights: nothing is another value than it was.
+            continue
+        changes += compare(
+            old, shown.model_copy(update={"seen": seen, "facts": facts}), earlier=earlier, model=policy.model
+        ).changes
     if not before.standing:
         return None
     return Delta(
@@ -219,6 +222,10 @@ def _as_last_compared(one: Facts, before: Before) -> Facts:
         for fact in plain.facts
     )
     return plain.model_copy(update={"facts": facts})
+
+
+def _values(facts: Facts) -> dict[str, str]:
+    return {fact.key: fact.value for fact in facts.facts}
 
 
 def _different(old: Mapping[str, str], new: Mapping[str, str], seen: Sequence[str]) -> list[str]:
@@ -420,5 +427,6 @@ def _without(facts: Facts, *areas: str) -> dict[str, tuple[object, ...]]:
     }
 
 
+@lru_cache(maxsize=65_536)
 def _area(key: str) -> str:
     return key.partition("/")[0]

@@ -120,9 +120,9 @@ def target_lines(settings: Settings, history: History, now: datetime) -> tuple[T
     places: dict[str, str] = {}
     ends: dict[str, Look] = {}
     for plan in settings.monitor.looks:
-        for name, look in history.latest(plan).items():
+        for name, look in history.latest_of(plan).items():
             last[name] = max(last.get(name, look), look, key=lambda one: one.ended)
-        for name, look in history.latest(plan, whole=True).items():
+        for name, look in history.latest_of(plan, whole=True).items():
             if look.label is not None:
                 scored[name] = max(scored.get(name, look), look, key=lambda one: one.ended)
             if look.certificate_ends is not None:

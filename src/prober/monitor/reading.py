@@ -144,7 +144,7 @@ def bundle_stage(
         signer=facts.signer,
     )
     with settings.history() as history:
-        history.keep_bundle(owner, sha256, kept.first, kept.last, kept.line())
+        history.keep_bundle(owner, sha256, kept.runs, kept.line())
     runs = "1 run" if len(kept.runs) == 1 else f"{len(kept.runs)} runs"
     say(f"Noted {name}, SHA-256 {sha256}, with {runs} of {owner}.")
 

@@ -5,10 +5,11 @@ are recorded without asking again, and messages wait in the history until they a
 """
 
 import asyncio
-import shutil
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from heapq import nlargest
 from pathlib import Path
 
 from prober.archive import RunFolder
@@ -19,6 +20,7 @@ from prober.mistake import BadFolder, Mistake
 from prober.monitor import news
 from prober.monitor.consider import AVAILABILITY, FOLLOW, Before, Policy, consider
 from prober.monitor.looking import Looked, Task, ask, assess, finished
+from prober.monitor.retention import CUT
 from prober.monitor.settings import RUNS, Settings, host_of
 from prober.monitor.slots import Slot, due_from, missed, slot_at
 from prober.nouns.facts import Change
@@ -82,7 +84,10 @@ class Round:
         Raises HistoryLost where the history cannot be written any more: what was collected is recorded later.
         """
         began = instant(self._clock.utc())
+        known = self._history.targets()
         for target in self._settings.monitor.targets:
+            if known.get(target.name) == target.base:
+                continue
             self._history.know(target.name, target.base, target.was, target.moved_from)
         # With the beginning of the round or not at all, so that a kill between them tells nobody twice.
         self._history.round_began(began, self._absence(began))
@@ -107,12 +112,13 @@ class Round:
         """When there is something to do again, as far as is known now."""
         monitor = self._settings.monitor
         due: list[datetime] = [self._second_due(one) for one in self._second_looks(now, due=False)]
-        for target in monitor.targets:
-            for name, plan in self._settings.plans_of(target).items():
-                slot = slot_at(plan, self._settings.zone, now)
-                here = due_from(slot, target.name, name, monitor.jitter_minutes)
-                upcoming = slot_at(plan, self._settings.zone, slot.ends)
-                due.append(here if here > now else due_from(upcoming, target.name, name, monitor.jitter_minutes))
+        for name, plan in monitor.looks.items():
+            slot = slot_at(plan, self._settings.zone, now)
+            upcoming = slot_at(plan, self._settings.zone, slot.ends)
+            for target in monitor.targets:
+                if target.looks is None or name in target.looks:
+                    here = due_from(slot, target.name, name, monitor.jitter_minutes)
+                    due.append(here if here > now else due_from(upcoming, target.name, name, monitor.jitter_minutes))
         return min(due, default=None)
 
     # What is due
@@ -123,7 +129,7 @@ class Round:
             slot = slot_at(plan, self._settings.zone, now)
             done = self._history.slots_done(name, slot.name)
             for target in monitor.targets:
-                if target.name in done or name not in self._settings.plans_of(target):
+                if target.name in done or (target.looks is not None and name not in target.looks):
                     continue
                 if (target.name, f"{name}/{slot.name}") in self.done.by_plan:
                     # It failed in this round already.
@@ -134,9 +140,13 @@ class Round:
 
     def _second_looks(self, now: datetime, *, due: bool = True) -> list[Task]:
         """Looks again at what a look found worse, once for each slot: those that are due, or those that will be."""
+        suspects = self._history.suspects()
+        if not suspects:
+            return []
         targets = {one.name: one for one in self._settings.monitor.targets}
+        latest = self._history.latest(suspects)
         tasks = []
-        for name, states in self._history.suspects().items():
+        for name, states in suspects.items():
             target = targets.get(name)
             if target is None:
                 continue
@@ -144,7 +154,7 @@ class Round:
                 if isinstance(plan.every, int) and plan.every <= self._wait.total_seconds() // 60 * 3:
                     # The next look of such a plan is soon enough.
                     continue
-                last = next(iter(reversed(self._history.looks(name, plan=plan_name, most=2))), None)
+                last = latest.get((name, plan_name))
                 if last is None or last.part != 0 or not self._is_recent(last, now):
                     continue
                 keys = [one.key for one in states if one.since == last.began and one.key != "sight"]
@@ -237,10 +247,11 @@ class Round:
         async with self._writing:
             look = looked.look
             now = self._clock.utc()
+            standing, states, incidents = self._history.before(look.target, look.plan)
             before = Before(
-                standing=self._history.standing(look.target, look.plan),
-                states=self._history.states(look.target),
-                incidents=tuple(self._history.incidents(target=look.target, open_only=True)),
+                standing=standing,
+                states=states,
+                incidents=incidents,
                 earlier=lambda keys: self._history.earlier(look.target, look.plan, keys),
             )
             policy = Policy(
@@ -265,30 +276,48 @@ class Round:
 
     async def _pick_up(self) -> None:
         """Record what an earlier round had collected when it was killed."""
-        for target in self._settings.monitor.targets:
-            for name, plan in self._settings.plans_of(target).items():
-                place = self._settings.state / RUNS / target.name / name
-                if not place.is_dir():
+        for target, name, plan, path in self._left_behind():
+            slot_name, _, second = path.name.partition(".")
+            part = 1 if second else 0
+            found = finished(path)
+            if found is None:
+                continue
+            task = task_of(target, name, plan, slot_name, part, found.path)
+            looked = await asyncio.to_thread(assess, task, found, self._settings, self._history)
+            newest = next(iter(reversed(self._history.looks(target.name, plan=name, most=1))), None)
+            if newest is not None and newest.began > looked.look.began:
+                # Too late to be compared with anything; that it was made is kept.
+                async with self._writing:
+                    self._history.record(Recorded(looked.look))
+            else:
+                await self.record(looked)
+            self.done.recovered += 1
+
+    def _left_behind(self) -> list[tuple[Target, str, LookPlan, Path]]:
+        """The latest run folders of each target that are not recorded, in the order in which they were made.
+
+        One question for all targets of a kind of look: there are thousands of folders, and as a rule none was left.
+        """
+        found = []
+        for name, plan in self._settings.monitor.looks.items():
+            latest: list[tuple[Target, str]] = []
+            for target in self._settings.monitor.targets:
+                if target.looks is not None and name not in target.looks:
                     continue
-                latest = sorted((one.name for one in place.iterdir() if ".cut-" not in one.name), reverse=True)
-                for folder in reversed(latest[:FOLDERS_BACK]):
-                    slot_name, _, second = folder.partition(".")
-                    part = 1 if second else 0
-                    if self._history.look_of(target.name, name, slot_name, part) is not None:
-                        continue
-                    found = finished(place / folder)
-                    if found is None:
-                        continue
-                    task = task_of(target, name, plan, slot_name, part, found.path)
-                    looked = await asyncio.to_thread(assess, task, found, self._settings, self._history)
-                    newest = next(iter(reversed(self._history.looks(target.name, plan=name, most=1))), None)
-                    if newest is not None and newest.began > looked.look.began:
-                        # Too late to be compared with anything; that it was made is kept.
-                        async with self._writing:
-                            self._history.record(Recorded(looked.look))
-                    else:
-                        await self.record(looked)
-                    self.done.recovered += 1
+                try:
+                    names = os.listdir(self._settings.state / RUNS / target.name / name)
+                except (FileNotFoundError, NotADirectoryError):
+                    continue
+                there = nlargest(FOLDERS_BACK, (one for one in names if CUT not in one))
+                latest += [(target, one) for one in reversed(there)]
+            slots = {folder.partition(".")[0] for _, folder in latest}
+            recorded = self._history.recorded(name, slots) if slots else frozenset()
+            for target, folder in latest:
+                slot_name, _, second = folder.partition(".")
+                if (target.name, slot_name, 1 if second else 0) not in recorded:
+                    path = self._settings.state / RUNS / target.name / name / folder
+                    found.append((target, name, plan, path))
+        return found
 
     async def _rest(self, seconds: float) -> None:
         """Wait, or end the waiting when the monitor is to stop."""
@@ -400,34 +429,3 @@ def _probes_of(key: str) -> Iterable[str]:
     if area == "finding":
         return (name,)
     return _PROBES_OF.get(area, ("capability_statement_served",))
-
-
-def clear_away(settings: Settings, history: History, clock: Clock) -> int:
-    """Remove run folders past their time, those on either side of a change aside. How many were removed.
-
-    What the history holds of them stays. A folder that cannot be removed stays for the next time.
-    """
-    keep = settings.monitor.retention
-    now = clock.utc()
-    removed = 0
-    for target in settings.monitor.targets:
-        kept = _beside_changes(history, target.name) if keep.keep_changes else frozenset()
-        gone: list[int] = []
-        for name, plan in settings.plans_of(target).items():
-            days = keep.polls if isinstance(plan.every, int) else keep.nights
-            before = instant(now - timedelta(days=days))
-            for look in history.looks(target.name, plan=name):
-                if look.folder is None or look.began >= before or look.number in kept:
-                    continue
-                shutil.rmtree(settings.state / look.folder, ignore_errors=True)
-                if not (settings.state / look.folder).exists():
-                    gone.append(look.number)
-        history.folder_gone(gone)
-        removed += len(gone)
-    return removed
-
-
-def _beside_changes(history: History, target: str) -> frozenset[int]:
-    """The looks on either side of each change."""
-    runs = {side.run for _, _, change in history.changes(target=target) for side in (change.before, change.after)}
-    return frozenset(look.number for look in history.looks(target) if look.run in runs)
