@@ -77,6 +77,7 @@ def test_a_lost_history_is_made_anew_as_it_was(story: Story, told: Inbox) -> Non
     ]
 
 
+@pytest.mark.deep
 def test_a_folder_that_cannot_be_read_is_named_and_the_others_are_not_lost(story: Story) -> None:
     story.start()
     assert story.round(story.day(1, minutes=1)) == 0, story.said
@@ -98,6 +99,7 @@ def test_a_folder_that_cannot_be_read_is_named_and_the_others_are_not_lost(story
     ]
 
 
+@pytest.mark.deep
 def test_a_rebuilding_that_was_cut_short_is_gone_on_with_and_nothing_else_opens_it(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
