@@ -341,6 +341,13 @@ def _private(one: _Difference, sides: _Sides, book: _Book) -> bool:
         return secret and bool(_FIRED.intersection(filter(None, one.values)))
     if area == "finding":
         return name in book.private_probes and "absent" in one.values
+    if area == "criterion":
+        # What the public would read off a level is the finding that it fell with.
+        return any(
+            name in book.criteria.get(probe, ())
+            and "absent" in (_value_of(sides.was, probe), _value_of(sides.now, probe))
+            for probe in book.private_probes
+        )
     if area == "label":
         return any(
             fact.value in _FIRED and (book.private_gates is None or parts_of(key)[-1] in book.private_gates)
@@ -349,6 +356,11 @@ def _private(one: _Difference, sides: _Sides, book: _Book) -> bool:
             if area_of(key) == "gate"
         )
     return False
+
+
+def _value_of(facts: Mapping[str, Fact], probe: str) -> str | None:
+    fact = facts.get(f"finding/{probe}")
+    return fact.value if fact is not None else None
 
 
 def _probes(rules: Iterable[Rule | None]) -> Iterable[str]:

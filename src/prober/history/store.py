@@ -945,7 +945,12 @@ class History:
             return {row.plan: row.slot for row in rows}
 
     def incidents(
-        self, *, target: str | None = None, open_only: bool = False, since: str | None = None
+        self,
+        *,
+        target: str | None = None,
+        open_only: bool = False,
+        since: str | None = None,
+        closed_since: str | None = None,
     ) -> list[Incident]:
         """Incidents in the order in which they were opened, under the names that their targets have now."""
         table, names = tables.incidents, tables.targets
@@ -954,6 +959,7 @@ class History:
         query = query.where(names.c.name == target) if target is not None else query
         query = query.where(table.c.closed.is_(None)) if open_only else query
         query = query.where(table.c.opened >= since) if since is not None else query
+        query = query.where(table.c.closed >= closed_since) if closed_since is not None else query
         with self._reading() as connection:
             found = [(row.name, Incident.model_validate_json(row.line)) for row in connection.execute(query)]
         return [one if one.target == name else one.model_copy(update={"target": name}) for name, one in found]

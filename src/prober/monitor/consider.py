@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from prober.diff import compare, judgement_of
+from prober.diff import compare, judgement_of, words
 from prober.history.store import Recorded
 from prober.monitor.course import SIGHT, Turned, advance
-from prober.monitor.news import closed_message, opened_message, own_words
+from prober.monitor.news import closed_message, confirmed_message, more_message, opened_message, own_words
 from prober.nouns.bundle import Waiver
 from prober.nouns.facts import Change, Delta, Fact, Facts, Judgement, Side
 from prober.nouns.finding import Reason
@@ -21,6 +21,8 @@ from prober.nouns.model import MaturityModel
 from prober.nouns.monitor import AlertRules
 
 AVAILABILITY, CERTIFICATE = "availability", "certificate_life"
+OWN = (AVAILABILITY, CERTIFICATE, SIGHT)
+"""The keys that the monitor makes itself."""
 UNDECIDED = "undecided"
 """The area of findings that a look could not decide: what they were before stands on meanwhile."""
 FOLLOW = ("criterion", "label", "rule_book")
@@ -37,6 +39,7 @@ TRANSIENT: tuple[Reason, ...] = (
 )
 """Reasons that say more about the moment than about the server: what follows from such a look is not compared."""
 _OF_LITTLE = frozenset({"finding", UNDECIDED, "tls", "certificate", "certificate_name", "latency"})
+_FIRED = ("suspected", "confirmed")
 _LIVES = ("enough", "short", "expired")
 Send = Callable[[Message], tuple[tuple[str, str], ...]]
 """Whom a message goes to, each with the instant from which on it may be sent."""
@@ -79,7 +82,7 @@ def consider(look: Look, facts: Facts | None, before: Before, policy: Policy) ->
     A look that found the target down, could not see it, or fell into a planned maintenance, tells of that and of
     nothing else: what its findings say is kept for the score, and compared with nothing until a look comes that can be.
     """
-    troubled = look.planned or look.up == "down" or _is_blind(facts)
+    troubled = look.planned or look.up == "down" or _is_blind(facts, before)
     kept = _kept(facts, look, before, troubled=troubled) if facts is not None else None
     delta = _delta(kept, before, policy) if kept is not None and not troubled else None
     readings = _readings(look, kept, delta, before, policy, troubled=troubled)
@@ -255,6 +258,11 @@ def _readings(
             found[change.key] = (Reading(key=change.key, value=change.after.value), change)
     now = {fact.key: fact.value for fact in kept.facts}
     undecided = {key.partition("/")[2] for key in now if _area(key) == UNDECIDED}
+    known = {fact.key for one in before.standing for fact in one.facts}
+    for key, value in now.items():
+        # A gate that fires in the first look of all has no change that would tell of it.
+        if _area(key) == "gate" and value in _FIRED and key not in found and key not in known:
+            found[key] = (Reading(key=key, value=value), None)
     for key in before.states:
         area, _, name = key.partition("/")
         asked = look.probes is None or area != "finding" or name in look.probes
@@ -263,12 +271,13 @@ def _readings(
     return [found[key] for key in sorted(found)]
 
 
-def _is_blind(facts: Facts | None) -> bool:
-    """Whether the CapabilityStatement could not be seen for a reason that says more about the moment."""
+def _is_blind(facts: Facts | None, before: Before) -> bool:
+    """Whether the CapabilityStatement could not be seen: for a reason of the moment, or though it was seen before."""
     served = "finding/capability_statement_served"
     value = next((one.value for one in (facts.facts if facts else ()) if one.key == served), "")
     outcome, _, reason = value.partition(":")
-    return outcome == "unknown" and reason.strip() in TRANSIENT
+    was_seen = any(fact.key == served for one in before.standing for fact in one.facts)
+    return outcome == "unknown" and (was_seen or reason.strip() in TRANSIENT)
 
 
 def _sight_read(kept: Facts) -> str | None:
@@ -283,8 +292,8 @@ def _turn(reading: Reading, change: Change | None, before: Before, look: Look, p
     if state is None and change is not None:
         state = KeyState(key=reading.key, baseline=change.before.value, value=change.before.value)
     elif state is None:
-        # The monitor's own keys begin as they should be, so that a target that is down from the first night is told.
-        good = {AVAILABILITY: "up", SIGHT: "clear", CERTIFICATE: "enough"}[reading.key]
+        # The monitor's own keys, and gates, begin as they should be: what is down from the first night is told.
+        good = {AVAILABILITY: "up", SIGHT: "clear", CERTIFICATE: "enough"}.get(reading.key, "clean")
         state = KeyState(key=reading.key, baseline=good, value=good)
     turned = advance(state, reading, look.began, policy.rules, worse)
     if turned.event in ("suspected", "opened", "flapping") and (change := change or state.change) is not None:
@@ -303,6 +312,7 @@ def _incidents(
     courses = {key: one.course for key, one in before.states.items()}
     courses |= {one.state.key: one.state.course for one in turned}
     fresh: list[str] = []
+    joined: dict[str, list[Change]] = {}
     for one in turned:
         if one.event not in ("opened", "flapping"):
             continue
@@ -315,12 +325,22 @@ def _incidents(
         incident = _joined(look, one, open_now, policy)
         if incident.id not in open_now:
             fresh.append(incident.id)
+        elif incident.id not in fresh:
+            joined.setdefault(incident.id, []).append(one.state.change or _as_change(look, one, policy))
         touched[incident.id] = open_now[incident.id] = incident
     for id_ in fresh:
         told += [opened_message(open_now[id_], look)] if open_now[id_].waived_by is None else []
+    told += _told_of_more(look, joined, open_now, before)
+    told += [
+        confirmed_message(open_now[there.id], look)
+        for one in turned
+        if _area(one.state.key) == "gate" and one.state.value == "confirmed" and one.state.course == "open"
+        for there in before.incidents
+        if one.state.key in there.keys and before.states[one.state.key].value != "confirmed"
+    ]
     today = look.began[:10]
     for id_, incident in list(open_now.items()):
-        if id_ in fresh:
+        if id_ in fresh or id_ in joined:
             continue
         if incident.waived_by is not None and _waiver(incident.keys, incident.changes, policy.waivers, today) is None:
             awake = incident.model_copy(update={"waived_by": None})
@@ -337,13 +357,31 @@ def _incidents(
     return touched, told
 
 
+def _told_of_more(
+    look: Look, joined: Mapping[str, Sequence[Change]], open_now: Mapping[str, Incident], before: Before
+) -> list[Message]:
+    """What is told of incidents that more belongs to, now that it was confirmed as well."""
+    silent = {one.id for one in before.incidents if one.waived_by is not None}
+    told = []
+    for id_, changes in joined.items():
+        incident = open_now[id_]
+        if incident.waived_by is not None or incident.kind == "gate":
+            # What a gate rests on goes with it, and the gate was told.
+            continue
+        told.append(opened_message(incident, look) if id_ in silent else more_message(incident, changes, look))
+    return told
+
+
 def _joined(look: Look, one: Turned, open_now: Mapping[str, Incident], policy: Policy) -> Incident:
     """The incident that this key belongs to: what went wrong in one look is one incident."""
     key, began = one.state.key, one.state.since or look.began
-    change = one.state.change or _as_change(look, one)
+    change = one.state.change or _as_change(look, one, policy)
     kind = _kind(one)
     private = change.private
     fellow = next((i for i in open_now.values() if i.began == began and i.kind == kind and i.private == private), None)
+    if fellow is None and private:
+        fellow = next((i for i in open_now.values() if i.began == began and i.kind == "gate" and i.private), None)
+        kind = fellow.kind if fellow is not None else kind
     keys = tuple(sorted({*(fellow.keys if fellow else ()), key}))
     changes = (*(fellow.changes if fellow else ()), change)
     waiver = _waiver(keys, changes, policy.waivers, look.began[:10])
@@ -371,14 +409,18 @@ def _kind(one: Turned) -> IncidentKind:
     return own.get(one.state.key, "gate" if _area(one.state.key) == "gate" else "change")
 
 
-def _as_change(look: Look, one: Turned) -> Change:
+def _as_change(look: Look, one: Turned, policy: Policy) -> Change:
     """A reading of the monitor's own as a change, or one whose look saw nothing new."""
     state = one.state
+    area, _, name = state.key.partition("/")
+    gates = {gate.id: gate.private_alert for gate in policy.model.gates} if policy.model is not None else {}
+    own = state.key in OWN
     return Change(
         key=state.key,
         kind="altered",
         judgement="regression",
-        what=own_words(state.key, one.before, state.value),
+        private=area == "gate" and gates.get(name, True),
+        what=own_words(state.key, one.before, state.value) if own else words(state.key, one.before, state.value),
         before=Side(run=look.run, started=state.since or look.began, value=one.before),
         after=Side(run=look.run, started=look.began, value=state.value),
     )

@@ -83,7 +83,7 @@ def _open(state: KeyState, reading: Reading, bad: bool, at: str, counted: dict[s
     if bad:
         # At least one look in each week of it: a clock that jumps ahead makes nothing the usual.
         lasted = _elapsed(state.since or at, at) >= timedelta(days=rules.accept_days)
-        if lasted and counted["bad"] > rules.accept_days // 7:
+        if lasted and counted["bad"] > rules.accept_days // 7 and not _is_never_usual(state):
             return Turned(_at_rest(state, counted, reading.value), "accepted", state.baseline)
         # A clock that was put back since it began would make it last as much longer.
         since = min(state.since or at, at)
@@ -91,6 +91,12 @@ def _open(state: KeyState, reading: Reading, bad: bool, at: str, counted: dict[s
     if counted["good"] < (1 if _area(state.key) in AT_ONCE else rules.clear_looks):
         return Turned(state.model_copy(update=counted | {"course": "clearing"}))
     return Turned(_at_rest(state, counted, reading.value), "closed", state.baseline)
+
+
+def _is_never_usual(state: KeyState) -> bool:
+    """Whether no time makes it how things are: a gate, a private finding, an outage, the end of a certificate."""
+    private = state.change is not None and state.change.private
+    return private or _area(state.key) in (*AT_ONCE, "availability", SIGHT)
 
 
 def _flapping(

@@ -1,6 +1,7 @@
 """The words of what is told: one message for an incident that opens or closes, one digest for a night."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from prober.nouns.facts import Change
 from prober.nouns.incident import Incident, Message
@@ -39,7 +40,7 @@ def opened_message(incident: Incident, look: Look, *, waiver_over: bool = False)
     lines.append(_proof(look))
     return Message(
         id=f"{incident.id}.{'waiver' if waiver_over else 'opened'}",
-        kind="gate" if incident.private else "opened",
+        kind=_kind(incident, "opened"),
         target=incident.target,
         private=incident.private,
         time=look.began,
@@ -49,30 +50,69 @@ def opened_message(incident: Incident, look: Look, *, waiver_over: bool = False)
     )
 
 
+def more_message(incident: Incident, changes: Sequence[Change], look: Look) -> Message:
+    """What is told when more of an incident is confirmed than was told of it."""
+    return Message(
+        id=f"{incident.id}.{look.run}",
+        kind=_kind(incident, "opened"),
+        target=incident.target,
+        private=incident.private,
+        time=look.began,
+        title=f"{incident.target}: more belongs to an incident that is open",
+        lines=(*(_line(change) for change in changes[:MOST_LINES]), f"The incident: {incident.title}.", _proof(look)),
+        incidents=(incident,),
+    )
+
+
+def confirmed_message(incident: Incident, look: Look) -> Message:
+    """What is told when a gate that was suspected is confirmed."""
+    return Message(
+        id=f"{incident.id}.confirmed",
+        kind=_kind(incident, "opened"),
+        target=incident.target,
+        private=incident.private,
+        time=look.began,
+        title=f"Confirmed: {incident.title}",
+        lines=("It was seen again, and caps the label now.", _proof(look)),
+        incidents=(incident,),
+    )
+
+
+def _kind(incident: Incident, plain: Literal["opened", "closed"]) -> Literal["opened", "closed", "gate"]:
+    """Gates are told at once, also in quiet hours."""
+    return "gate" if incident.kind == "gate" or incident.private else plain
+
+
 def closed_message(incident: Incident, look: Look) -> Message:
     """What is told when an incident closes."""
-    if incident.closed_because == "accepted":
+    accepted = incident.closed_because == "accepted"
+    if accepted:
         line = "It has lasted so long that it counts as how things are now; it is told no more."
     else:
         line = f"It was first seen {_minute(incident.began)} and is over since {_minute(incident.closed or '')}."
     return Message(
         id=f"{incident.id}.closed",
-        kind="gate" if incident.private else "closed",
+        kind=_kind(incident, "closed"),
         target=incident.target,
         private=incident.private,
         time=look.began,
-        title=f"Over: {incident.title}",
+        title=f"{'Accepted' if accepted else 'Over'}: {incident.title}",
         lines=(line, _proof(look)),
         incidents=(incident,),
     )
 
 
 def digest(
-    plan: str, slot: str, last: int, time: str, changes: Mapping[str, Sequence[Change]], open_count: int
+    night: str,
+    last: int,
+    time: str,
+    changes: Mapping[str, Sequence[Change]],
+    open_count: int,
+    scope: Sequence[str] = (),
 ) -> Message | None:
     """What changed in a night without being an incident; None where there is nothing to tell.
 
-    `last` is the number of the last look that is in it.
+    `last` is the number of the last look that is in it, `scope` the targets that it is limited to (none: all).
     """
     lines: list[str] = []
     for target, listed in sorted(changes.items()):
@@ -86,10 +126,10 @@ def digest(
     targets = "one target" if count == 1 else f"{count} targets"
     still = {0: "No incident is open.", 1: "One incident is open."}.get(open_count, f"{open_count} incidents are open.")
     return Message(
-        id=f"digest.{plan}.{slot}.{last}",
+        id=f"digest.{night}.{last}" + (f".{'+'.join(scope)}" if scope else ""),
         kind="digest",
         time=time,
-        title=f"Changes of {slot} at {targets}",
+        title=f"Changes of {night} at {targets}",
         lines=(*lines, still),
     )
 

@@ -25,13 +25,17 @@ from prober.monitor.retention import CUT
 from prober.monitor.settings import RUNS, Settings, host_of
 from prober.monitor.slots import Slot, due_from, missed, slot_at
 from prober.nouns.facts import Change
-from prober.nouns.incident import Message
+from prober.nouns.incident import Incident, Message
 from prober.nouns.look import Look
 from prober.nouns.monitor import LookPlan, Target
 
 Say = Callable[[str], None]
 SECOND_LOOK_HOURS = 6
 """A suspicion that is older is settled by the next look of its kind instead."""
+REMEMBERED_DAYS = 60
+"""How far back a digest looks for what another kind of look has told already."""
+_NIGHT, _TOLD = "digest.night", "digest.told"
+_EVER = "9999"
 _NIGHTS = ("night", "week")
 FOLDERS_BACK = 4
 """How many of the latest slots are searched for run folders that a kill kept out of the history."""
@@ -78,12 +82,15 @@ class Round:
         self._stopping = stopping or asyncio.Event()
         self._writing = asyncio.Lock()
         self.done = Done()
+        self._jitter = settings.monitor.jitter_minutes
 
     async def run(self, *, wait_for_second: bool) -> Done:
         """Make every due look. With `wait_for_second` the second looks are waited for; else a later round makes them.
 
         Raises HistoryLost where the history cannot be written any more: what was collected is recorded later.
         """
+        # A timer comes once: a single round spreads nothing, or it would miss whoever is due a little later.
+        self._jitter = 0 if wait_for_second else self._settings.monitor.jitter_minutes
         began = instant(self._clock.utc())
         self._know_targets(began)
         # With the beginning of the round or not at all, so that a kill between them tells nobody twice.
@@ -132,8 +139,8 @@ class Round:
             upcoming = slot_at(plan, self._settings.zone, slot.ends)
             for target in monitor.targets:
                 if target.looks is None or name in target.looks:
-                    here = due_from(slot, target.name, name, monitor.jitter_minutes)
-                    due.append(here if here > now else due_from(upcoming, target.name, name, monitor.jitter_minutes))
+                    here = due_from(slot, target.name, name, self._jitter)
+                    due.append(here if here > now else due_from(upcoming, target.name, name, self._jitter))
         return min(due, default=None)
 
     # What is due
@@ -149,7 +156,7 @@ class Round:
                 if (target.name, f"{name}/{slot.name}") in self.done.by_plan:
                     # It failed in this round already.
                     continue
-                if due_from(slot, target.name, name, monitor.jitter_minutes) <= now:
+                if due_from(slot, target.name, name, self._jitter) <= now:
                     tasks.append(Task(target, name, plan, slot))
         return tasks
 
@@ -329,7 +336,14 @@ class Round:
                 async with self._writing:
                     self._history.record(Recorded(looked.look))
             else:
-                await self.record(looked)
+                try:
+                    await self.record(looked)
+                except HistoryLost:
+                    raise
+                except Exception as error:
+                    self._stumbled(task, error)
+                    self._mark(task)
+                    continue
             self.done.recovered += 1
 
     def _left_behind(self) -> list[tuple[Target, str, LookPlan, Path]]:
@@ -399,32 +413,37 @@ class Round:
     def tell_digests(self) -> None:
         """One message for each night that brought changes which are no incidents, when nobody is left to be looked at.
 
-        What was told is marked in the history with the message, so that no change is told twice and none is left out.
+        It is of all kinds of look together. Without a plan for every night it is of a day, and comes with the first
+        round of the next one. What was told is marked in the history with the message, so that no change is told twice
+        and none is left out.
         """
         now = self._clock.utc()
-        for name, plan in self._settings.monitor.looks.items():
-            if plan.every not in _NIGHTS:
-                continue
-            slot = slot_at(plan, self._settings.zone, now)
-            told = int(self._history.mark(f"digest.{name}") or 0)
-            listed = self._history.changes(plan=name, since=told)
-            if not listed or (self._some_are_to_come(name, plan, slot, now) and not self._is_late(listed, slot)):
-                continue
-            involved = self._in_incidents()
-            changes: dict[str, list[Change]] = {}
-            for target, change in _in_all(listed):
-                area, _, rest = change.key.partition("/")
-                # An address whose host moved is told with its host.
-                is_told = bool({change.key, rest} & involved.get(target, set()))
-                if (change.judgement != "regression" or area in FOLLOW) and not is_told:
-                    changes.setdefault(target, []).append(change)
+        night = self._night(now)
+        if night is None or night == self._history.mark(_NIGHT):
+            return
+        told = int(self._history.mark(_TOLD) or 0)
+        listed = self._history.changes(since=told)
+        marks = {_NIGHT: night}
+        messages: list[Told] = []
+        if listed:
             last = max(number for number, _, _ in listed)
-            count = len(self._history.incidents(open_only=True))
-            message = news.digest(name, slot.name, last, instant(now), changes, count)
-            messages = [(message, self._settings.recipients(message, now))] if message is not None else []
-            self._history.tell(messages, marks={f"digest.{name}": str(last)})
+            marks[_TOLD] = str(last)
+            messages = self._digests(night, last, self._worth_telling(listed), now)
+        self._history.tell(messages, marks=marks)
 
-    def _some_are_to_come(self, name: str, plan: LookPlan, slot: Slot, now: datetime) -> bool:
+    def _night(self, now: datetime) -> str | None:
+        """The night that is over: every target was looked at, and again where that was needed. None while it is not."""
+        zone, monitor = self._settings.zone, self._settings.monitor
+        nights = {name: slot_at(plan, zone, now) for name, plan in monitor.looks.items() if plan.every == "night"}
+        if not nights:
+            return now.astimezone(zone).date().isoformat()
+        if any(self._some_are_to_come(name, slot, now) for name, slot in nights.items()):
+            return None
+        if not any(self._history.slots_done(name, slot.name) for name, slot in nights.items()):
+            return None
+        return max(slot.name for slot in nights.values())
+
+    def _some_are_to_come(self, name: str, slot: Slot, now: datetime) -> bool:
         """Whether a target of this plan is still to be looked at in this slot, or looked at again."""
         done = self._history.slots_done(name, slot.name)
         waiting = {
@@ -436,18 +455,61 @@ class Round:
         }
         return bool(waiting) or any(task.name == name for task in self._second_looks(now, due=False))
 
-    def _is_late(self, listed: Sequence[tuple[int, str, Change]], slot: Slot) -> bool:
-        """Whether something is from before this slot, and so has waited for the others long enough."""
-        return any(change.after.started < instant(slot.begins) for _, _, change in listed)
-
-    def _in_incidents(self) -> Mapping[str, set[str]]:
-        """The keys of each target that are told as incidents, open ones and those that closed lately."""
-        since = instant(self._clock.utc() - timedelta(days=self._settings.monitor.alerts.accept_days + 1))
-        found: dict[str, set[str]] = {}
-        for one in [*self._history.incidents(open_only=True), *self._history.incidents(since=since)]:
-            names = {key.partition("/")[2] for key in one.keys if area_of(key) in HOSTS.values()}
-            found.setdefault(one.target, set()).update(one.keys, names)
+    def _worth_telling(self, listed: Sequence[tuple[int, str, Change]]) -> dict[str, list[Change]]:
+        """What changed in all and is told by no incident, by target. Two kinds of look tell the same change once."""
+        first = min(change.after.started for _, _, change in listed)
+        number = min(number for number, _, _ in listed)
+        known: dict[tuple[str, str], str | None] = {}
+        since = instant(datetime.fromisoformat(first) - timedelta(days=REMEMBERED_DAYS))
+        for target in {target for _, target, _ in listed}:
+            for at, _, change in self._history.changes(target=target, began=since):
+                if at < number:
+                    known[target, change.key] = change.after.value
+        new = []
+        for at, target, change in listed:
+            key = (target, change.key)
+            if key not in known or known[key] != change.after.value:
+                new.append((at, target, change))
+            known[key] = change.after.value
+        incidents = [*self._history.incidents(open_only=True), *self._history.incidents(closed_since=first)]
+        found: dict[str, list[Change]] = {}
+        for target, change in _in_all(new):
+            area = change.key.partition("/")[0]
+            is_news = change.judgement != "regression" or area in FOLLOW
+            if is_news and not any(_tells(one, target, change) for one in incidents):
+                found.setdefault(target, []).append(change)
         return found
+
+    def _digests(self, night: str, last: int, changes: Mapping[str, Sequence[Change]], now: datetime) -> list[Told]:
+        """One digest for all, and one for each set of targets that a recipient is limited to."""
+        monitor = self._settings.monitor
+        names = {one.name for one in monitor.targets}
+        open_now = [
+            one.target
+            for one in self._history.incidents(open_only=True)
+            if not one.private and one.waived_by is None and one.target in names
+        ]
+        scopes = {(): names} | {
+            tuple(sorted(one.targets)): set(one.targets) for one in monitor.recipients if one.targets
+        }
+        made: list[Told] = []
+        for scope, within in scopes.items():
+            mine = {target: listed for target, listed in changes.items() if target in within}
+            count = sum(target in within for target in open_now)
+            message = news.digest(night, last, instant(now), mine, count, scope)
+            if message is not None:
+                told = self._settings.recipients(message, now)
+                limited = {one.name for one in monitor.recipients if tuple(sorted(one.targets)) == scope}
+                made.append((message, tuple(pair for pair in told if pair[0] in limited)))
+        return made
+
+
+def _tells(incident: Incident, target: str, change: Change) -> bool:
+    """Whether a change is told by an incident that was open then. An address whose host moved goes with its host."""
+    if incident.target != target or not incident.began <= change.after.started <= (incident.closed or _EVER):
+        return False
+    names = {key.partition("/")[2] for key in incident.keys if area_of(key) in HOSTS.values()}
+    return bool({change.key, change.key.partition("/")[2]} & {*incident.keys, *names})
 
 
 def task_of(target: Target, name: str, plan: LookPlan, slot: str, part: int, path: Path) -> Task:

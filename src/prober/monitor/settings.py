@@ -1,5 +1,6 @@
 """monitor.yaml, read and checked: everything that a round needs to know before it asks anybody."""
 
+import difflib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +13,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from prober.attest.reading import load_attestations
 from prober.clock import instant
+from prober.diff import FAMILIES
 from prober.handwriting import line_of, load_yaml
 from prober.history.store import History, HistoryLost, sqlite_url
 from prober.library import LoadedProbe, load_model, load_probes, load_provider, shipped_models
 from prober.mistake import Mistake
+from prober.monitor.consider import OWN
 from prober.monitor.control import control_address
 from prober.monitor.slots import quiet_until
 from prober.monitor.tell import Secrets, check_recipients
@@ -144,7 +147,8 @@ def load_settings(path: Path, today: date) -> Settings:
             for name in (target.authorization, target.ca_file, target.resolve):
                 if name is not None and not (path.parent / name).is_file():
                     raise Mistake(f"{path.parent / name}: there is no such file; check the path.")
-            waivers[target.name] = load_yaml(path.parent / target.waivers, WaiverFile).waivers if target.waivers else ()
+            if target.waivers:
+                waivers[target.name] = _waivers(path.parent / target.waivers, probes, settings.model)
             for plan in settings.plans_of(target).values():
                 settings.options(target, plan, None, today)
         except Mistake as mistake:
@@ -153,6 +157,20 @@ def load_settings(path: Path, today: date) -> Settings:
                 words = words.replace(option, member)
             raise Mistake(f"{path}:{line_of(path, 'targets', number)}: target {target.name}: {words}") from mistake
     return settings
+
+
+def _waivers(path: Path, probes: Mapping[str, LoadedProbe], model: MaturityModel | None) -> tuple[Waiver, ...]:
+    """waivers.yaml. Raises Mistake for a waiver about nothing: nobody would notice that it silences nothing."""
+    found = load_yaml(path, WaiverFile).waivers
+    known = {*probes, *([one.id for one in (*model.criteria, *model.gates)] if model is not None else [])}
+    for number, one in enumerate(found):
+        area, slash, _ = one.about.partition("/")
+        if one.about in known or (slash and area in {*FAMILIES, *OWN}) or one.about in OWN:
+            continue
+        near = difflib.get_close_matches(one.about, sorted(known), n=1)
+        hint = f"did you mean {near[0]}?" if near else "name a probe, a criterion, a gate, or the key of a fact."
+        raise Mistake(f"{path}:{line_of(path, 'waivers', number)}: there is no {one.about!r} to waive; {hint}")
+    return found
 
 
 def secret(reference: str) -> str:
@@ -260,4 +278,6 @@ def _is_told(one: Recipient, message: Message) -> bool:
         return False
     if one.targets and message.target is not None and message.target not in one.targets:
         return False
-    return message.kind in one.kinds or (message.kind == "gate" and one.private)
+    # A gate is told to whoever is told of incidents, unless it is private.
+    as_gate = message.kind == "gate" and (one.private or "opened" in one.kinds)
+    return message.kind in one.kinds or as_gate

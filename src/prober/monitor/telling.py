@@ -1,7 +1,7 @@
 """After a round: what waits is sent, and the feed, the metrics and the heartbeat are written anew."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from prober.monitor.settings import FEED, METRICS, Settings
 from prober.monitor.standing import standings
 from prober.monitor.tell import NotSent, Secrets, Sent, heartbeat, send, write_feed
 from prober.monitor.tell.files import replace_file
+from prober.nouns.incident import Message
 from prober.nouns.monitor import Recipient
 
 Say = Callable[[str], None]
@@ -103,7 +104,7 @@ def publish(settings: Settings, history: History, clock: Clock, round_us: int | 
     text = metrics.text(standing, standings(settings, history, now))
     if monitor.feed:
         url = f"urn:prober:feed:{settings.path.name}"
-        messages = history.messages()
+        messages = _for_all(history.messages())
         _written(
             settings.state / FEED, lambda path: write_feed(path, messages, title=FEED_TITLE, self_url=url), "feed", say
         )
@@ -117,6 +118,11 @@ def _written(path: Path, write: Callable[[Path], None], what: str, say: Say) -> 
         write(path)
     except OSError as error:
         say(f"{path}: the {what} cannot be written ({error.strerror}); the old one stays until the next round.")
+
+
+def _for_all(messages: Sequence[Message]) -> list[Message]:
+    """The messages without the digests for some targets alone: what they say stands in the digest for all."""
+    return [one for one in messages if one.kind != "digest" or one.id.count(".") == 2]
 
 
 async def beat(settings: Settings, history: History, clock: Clock, secrets: Secrets, say: Say) -> None:
