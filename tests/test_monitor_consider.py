@@ -353,3 +353,144 @@ def test_the_same_looks_give_the_same_incidents() -> None:
         return [*world.incidents, *(one.id for one in world.told)]
 
     assert ids() == ids()
+
+
+def test_what_is_confirmed_later_is_told_as_more_of_the_incident() -> None:
+    """One part could not be seen again in the second look: it is no secret when it is confirmed on the next night."""
+    world = World()
+    world.look()
+    world.look(NO_EXPORT)
+    seen_again = {"operation/Group/export": None, "finding/bulk_export_declared": "unknown: server_error"}
+    world.look(seen_again, part=1, probes=("capability_statement_served", "bulk_export_declared"), hours=0.1)
+    (incident,) = world.open_incidents()
+    assert incident.keys == ("operation/Group/export",)
+    world.look(NO_EXPORT)
+    (incident,) = world.open_incidents()
+    assert incident.keys == ("finding/bulk_export_declared", "operation/Group/export")
+    assert world.kinds() == ["opened", "opened"]
+    assert "more belongs to an incident" in world.told[1].title
+    assert len({one.id for one in world.told}) == 2
+
+
+def test_a_waived_part_does_not_keep_the_other_one_silent_when_it_is_confirmed_later() -> None:
+    world = World(waivers=[waiver("operation/Group/export")])
+    world.look()
+    world.look(NO_EXPORT)
+    seen_again = {"operation/Group/export": None, "finding/bulk_export_declared": "unknown: server_error"}
+    world.look(seen_again, part=1, probes=("capability_statement_served", "bulk_export_declared"), hours=0.1)
+    assert world.told == []
+    world.look(NO_EXPORT)
+    assert world.kinds() == ["opened"]
+    assert world.open_incidents()[0].waived_by is None
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"gate/S8.GATE.3": "suspected", "finding/patient_data_protected": "absent"},
+        {"finding/patient_data_protected": "absent"},
+    ],
+)
+def test_what_endangers_patients_never_becomes_how_things_are(bad: dict[str, str]) -> None:
+    world = World(rules=AlertRules(accept_days=2))
+    world.look()
+    for _ in range(20):
+        world.look(bad)
+    assert world.open_incidents()
+    assert not any("Accepted" in one.title for one in world.told)
+
+
+def test_an_outage_never_becomes_how_things_are() -> None:
+    world = World(rules=AlertRules(accept_days=2))
+    world.look()
+    for _ in range(20):
+        world.look(facts=False, up="down")
+    assert [one.kind for one in world.open_incidents()] == ["outage"]
+
+
+def test_what_is_accepted_says_so_and_does_not_read_as_over() -> None:
+    world = World(rules=AlertRules(accept_days=2))
+    world.look()
+    for _ in range(6):
+        world.look({"search_param/Patient/birthdate": None})
+    assert world.kinds() == ["opened", "closed"]
+    assert world.told[1].title.startswith("Accepted: ")
+
+
+def test_a_gate_that_fires_in_the_first_look_of_all_is_told() -> None:
+    world = World()
+    world.look({"gate/S8.GATE.3": "confirmed", "finding/patient_data_protected": "absent"})
+    assert [(one.kind, one.private) for one in world.told] == [("gate", True)]
+    assert "S8.GATE.3" in world.told[0].title
+
+
+def test_a_gate_that_would_apply_on_production_is_no_alarm_of_a_sandbox() -> None:
+    world = World()
+    for _ in range(3):
+        world.look({"gate/S8.GATE.3": "would_apply"})
+    assert world.told == []
+
+
+def test_a_gate_that_is_confirmed_is_told_once_more() -> None:
+    world = World()
+    world.look()
+    world.look({"gate/S8.GATE.3": "suspected"})
+    for _ in range(3):
+        world.look({"gate/S8.GATE.3": "confirmed"})
+    assert [one.title.partition(":")[0] for one in world.told] == ["main", "Confirmed"]
+
+
+def test_a_gate_and_the_finding_it_rests_on_are_told_once() -> None:
+    world = World()
+    world.look()
+    fired = {"gate/S8.GATE.3": "suspected", "finding/patient_data_protected": "absent"}
+    for _ in range(3):
+        world.look(fired)
+    assert len(world.open_incidents()) == 1
+    assert world.kinds() == ["gate"]
+
+
+def test_a_gate_that_is_not_private_is_told_at_once_too() -> None:
+    world = World()
+    world.look()
+    world.look({"gate/S8.GATE.1": "suspected"})
+    assert [(one.kind, one.private) for one in world.told] == [("gate", False)]
+
+
+def test_levels_that_fell_with_a_private_finding_are_private_too() -> None:
+    world = World()
+    world.look()
+    bad = {"finding/patient_data_protected": "absent", "criterion/S8.STD.2": "1..1"}
+    world.look({"criterion/S8.STD.2": "3..3"})
+    world.look(bad)
+    fell = world.look(bad)
+    assert fell.delta is not None
+    assert {change.key: change.private for change in fell.delta.changes} == {"criterion/S8.STD.2": True}
+
+
+def test_a_door_that_closed_is_no_fall_of_levels() -> None:
+    """401 where there was a statement: nothing else can be compared, and after three nights it is told as blindness."""
+    world = World()
+    world.look()
+    closed = {
+        **{key: "unknown: protected" for key in HEALTHY if key.startswith("finding/")},
+        "criterion/S8.STD.5": "0..1",
+    }
+    for _ in range(3):
+        recorded = world.look(closed)
+        assert recorded.delta is None
+    assert [one.kind for one in world.open_incidents()] == ["blind"]
+    world.look()
+    world.look()
+    assert world.kinds() == ["opened", "closed"]
+
+
+def test_a_server_that_always_asks_for_a_login_is_looked_at_all_the_same() -> None:
+    world = World()
+    closed = {"finding/capability_statement_served": "unknown: protected"}
+    for _ in range(5):
+        world.look(closed)
+    recorded = world.look({**closed, "finding/bulk_export_declared": "absent"})
+    assert recorded.delta is not None
+    assert world.suspects == ("finding/bulk_export_declared",)
+    assert world.told == []

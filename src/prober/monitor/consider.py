@@ -129,6 +129,8 @@ def worse(key: str, before: str | None, after: str | None) -> Judgement:
 
 def _is_settled(state: KeyState) -> bool:
     """Whether nothing of this course needs remembering: what the key is stands in the facts."""
+    if state.key == SIGHT and state.baseline != "clear":
+        return False
     return state.course == "steady" and not state.turns and state.value == state.baseline
 
 
@@ -294,6 +296,9 @@ def _turn(reading: Reading, change: Change | None, before: Before, look: Look, p
     elif state is None:
         # The monitor's own keys, and gates, begin as they should be: what is down from the first night is told.
         good = {AVAILABILITY: "up", SIGHT: "clear", CERTIFICATE: "enough"}.get(reading.key, "clean")
+        if reading.key == SIGHT and reading.value not in TRANSIENT and not before.standing:
+            # A server that asks for a login from the first night on is so, and no news.
+            good = reading.value or "clear"
         state = KeyState(key=reading.key, baseline=good, value=good)
     turned = advance(state, reading, look.began, policy.rules, worse)
     if turned.event in ("suspected", "opened", "flapping") and (change := change or state.change) is not None:

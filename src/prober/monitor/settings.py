@@ -162,7 +162,9 @@ def load_settings(path: Path, today: date) -> Settings:
 def _waivers(path: Path, probes: Mapping[str, LoadedProbe], model: MaturityModel | None) -> tuple[Waiver, ...]:
     """waivers.yaml. Raises Mistake for a waiver about nothing: nobody would notice that it silences nothing."""
     found = load_yaml(path, WaiverFile).waivers
-    known = {*probes, *([one.id for one in (*model.criteria, *model.gates)] if model is not None else [])}
+    known = set(probes)
+    if model is not None:
+        known.update([one.id for one in model.criteria], [one.id for one in model.gates])
     for number, one in enumerate(found):
         area, slash, _ = one.about.partition("/")
         if one.about in known or (slash and area in {*FAMILIES, *OWN}) or one.about in OWN:
