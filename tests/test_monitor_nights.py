@@ -192,3 +192,89 @@ def test_a_gate_of_safety_that_nobody_may_be_told_of_is_at_least_said(story: Sto
     assert gates
     assert all(one.private for one in gates)
     assert any("a gate of safety fired" in one for one in story.said)
+
+
+@pytest.mark.deep
+def test_a_digest_says_nothing_of_a_private_incident_and_nothing_of_other_targets(story: Story, told: Inbox) -> None:
+    """The door to patient data stands open: its contact is told, and no public word, count or level gives it away."""
+    story.config = re.sub(r"\n  sixth: .*", "", story.config).replace(
+        "- {name: main, base: THE_SERVER, ca_file: ca.pem}",
+        "- {name: main, base: THE_SERVER, ca_file: ca.pem, provider: provider.yaml}\n"
+        "  - {name: other, base: THE_SERVER, ca_file: ca.pem, provider: provider.yaml}",
+    )
+    story.config += f'  - {{name: limited, webhook: "{told.url}", kinds: [opened, digest], targets: [other]}}\n'
+    story.config += "alerts: {second_look_minutes: 0}\n"
+    story.start()
+    base = f"https://127.0.0.1:{story.port}/fhir"
+    provider = f"organisation: Example\nenvironment: production\nfhir_bases: [{base}]\n"
+    (story.place / "provider.yaml").write_text(provider)
+    assert story.round(story.day(1, hours=3)) == 0, story.said
+    story.stop()
+    story.defects = ("open_patient_data",)
+    story.start()
+    for day in (2, 3, 4):
+        story.script.edits = [software(f"{day}.0.0")]
+        assert story.round(story.day(day, hours=3)) == 0, story.said
+    story.stop()
+    story.defects = ()
+    story.start()
+    for day in (5, 6, 7, 8):
+        assert story.round(story.day(day, hours=3)) == 0, story.said
+    with story.history() as history:
+        private = [one for one in history.incidents() if one.private]
+        criteria = {name for one in private for change in one.changes for name in change.criteria}
+    assert {one.target for one in private} == {"main", "other"}
+    public = [*told.told, {"title": "", "lines": [(story.place / "state" / "feed.atom").read_text()]}]
+    public.append({"title": "", "lines": [(story.place / "state" / "prober.prom").read_text()]})
+    words = "\n".join(f"{one['title']} {' '.join(one['lines'])}" for one in public[:-1])
+    assert "patient_data_protected" not in words
+    assert "GATE.3" not in words
+    assert "are open" not in words
+    assert criteria
+    assert not [name for name in criteria if re.search(rf"{re.escape(name)} is (at least )?at level", words)]
+    assert 'prober_incidents_open{target="main",kind="gate"} 0' in public[-1]["lines"][0]
+    digests = [one for one in told.told if one["kind"] == "digest"]
+    limited = [one for one in digests if one["id"].endswith(".other")]
+    assert len(limited) == 3
+    for one in limited:
+        assert not [line for line in one["lines"] if line.startswith("main:")]
+    assert len({one["key"] for one in told.told}) == len(told.told)
+
+
+@pytest.mark.deep
+def test_plans_that_see_the_same_change_tell_it_once_and_what_is_back_after_acceptance_is_told(
+    story: Story, told: Inbox
+) -> None:
+    story.config = re.sub(r"\n  sixth: .*", "\n  weekly: {every: week, on: monday, at: '02:30'}", story.config)
+    story.config += "alerts: {second_look_minutes: 0, accept_days: 3}\n"
+    story.start()
+    for day in range(1, 13):
+        edits = [restless(story), software("2.0.0" if day >= 2 else "1.0.0")]
+        story.script.edits = [*edits, *([no_search_by("Immunization", "date")] if 3 <= day <= 8 else [])]
+        assert story.round(story.day(day, hours=3)) == 0, story.said
+    digests = [line for one in told.told if one["kind"] == "digest" for line in one["lines"]]
+    assert len([line for line in digests if "version of the software" in line]) == 1
+    assert [one["title"].partition(":")[0] for one in told.told if one["kind"] == "closed"] == ["Accepted"]
+    assert len([line for line in digests if "date of Immunization is declared now" in line]) == 1
+
+
+@pytest.mark.deep
+def test_plans_of_minutes_alone_have_a_digest_a_day(story: Story, told: Inbox) -> None:
+    story.config = re.sub(r"\n  nightly: .*", "\n  twice: {every: 720, depth: discovery}", story.config)
+    story.config = re.sub(r"\n  sixth: .*", "", story.config)
+    story.start()
+    for day in range(1, 4):
+        for hours in (1, 13):
+            story.script.edits = [software("2.0.0" if (day, hours) >= (2, 1) else "1.0.0")]
+            assert story.round(story.day(day, hours=hours)) == 0, story.said
+    assert told.kinds() == [("digest", told.told[0]["time"][:10])]
+    assert story.number_of(told.told[0]["time"]) == 3
+
+
+@pytest.mark.deep
+def test_a_single_round_looks_at_everybody_whatever_the_jitter(story: Story) -> None:
+    story.config += "jitter_minutes: 120\n"
+    story.start()
+    assert story.round(story.day(1, hours=2, minutes=1)) == 0, story.said
+    with story.history() as history:
+        assert {one.plan for one in history.looks("main")} == {"nightly", "sixth"}
