@@ -93,12 +93,12 @@ def consider(look: Look, facts: Facts | None, before: Before, policy: Policy) ->
     states |= _held_back(kept, before) if kept is not None and troubled else {}
     named = {key: incident.id for incident in incidents.values() for key in incident.keys if incident.closed is None}
     keep = {key: one.model_copy(update={"incident": named.get(key, one.incident)}) for key, one in states.items()}
-    settled = tuple(sorted(key for key, one in keep.items() if _is_settled(one)))
+    settled = tuple(sorted(key for key, one in keep.items() if _is_settled(one) and key in before.states))
     recorded = Recorded(
         look=look.model_copy(update={"seen": kept.seen if kept is not None else ()}),
         facts=kept,
         delta=delta,
-        states=tuple(one for key, one in sorted(keep.items()) if key not in settled),
+        states=tuple(one for _, one in sorted(keep.items()) if not _is_settled(one)),
         settled=settled,
         incidents=tuple(incidents.values()),
         messages=tuple((one, policy.send(one)) for one in messages),
