@@ -43,6 +43,7 @@ from prober.monitor.consider import Before, Considered, Policy, consider
 from prober.monitor.round import Round
 from prober.monitor.settings import Settings
 from prober.nouns.facts import Fact, Facts
+from prober.nouns.incident import KeyState
 from prober.nouns.look import Look
 from prober.nouns.model import MaturityModel
 from prober.nouns.monitor import AlertRules, LookPlan, Monitor, Target
@@ -217,10 +218,19 @@ def considered(history: History, look: Look, facts: Facts | None, policy: Policy
     return consider(look, facts, before, policy)
 
 
+def _next(states: Sequence[KeyState], rules: AlertRules) -> int:
+    """After how many nights such courses would go on by themselves, although nothing changes."""
+    if any(one.course in ("suspect", "clearing", "flapping") for one in states):
+        return 1
+    return rules.accept_days if any(one.course == "open" for one in states) else rules.flap_days + 1
+
+
 def a_year(history: History, servers: Sequence[Server], nights: int, policy: Policy) -> float:
     """Write the nights but the last two. Seconds of each of these nights within the database, on average."""
     for one in servers:
         history.know(one.name, one.base)
+    # What a server holds stays to the end: the collector of garbage need not walk through it again and again.
+    gc.freeze()
     spent = 0.0
     again: dict[str, int] = {}
     for number in range(nights - 2):
@@ -229,9 +239,7 @@ def a_year(history: History, servers: Sequence[Server], nights: int, policy: Pol
             look, facts, changed = server.night(number)
             if changed or again.get(server.name) == number:
                 recorded = considered(history, look, facts(), policy).recorded
-                # What is open stays so until it is over or accepted; anything else is settled in the next nights.
-                is_open = all(one.course == "open" for one in recorded.states)
-                again[server.name] = number + (policy.rules.accept_days if is_open else 1) if recorded.states else -1
+                again[server.name] = number + _next(recorded.states, policy.rules) if recorded.states else -1
                 told.append(recorded)
             else:
                 plain.append(Recorded(look))
