@@ -54,9 +54,9 @@ TARGETS, NIGHTS = 1_000, 365
 CHANGE_ONE_IN, DOWN_ONE_IN, BLIND_ONE_IN, RENEWED_DAYS, RELEASE_DAYS, LARGE_ONE_IN = 50, 200, 300, 90, 60, 50
 QUERY = 0.1
 """Seconds for each query."""
-OVERVIEW = 1.0
-"""Seconds for how all targets stand: it returns 60 levels and the findings of each, some hundred thousand values, and
-is asked for once a round."""
+OVERVIEW = 2.0
+"""Seconds for how all targets stand: it reads some hundred thousand values, 60 levels and the findings of each target,
+and is asked for once a round, which begins every five minutes at most."""
 NIGHT = 0.03
 """Seconds for one target of a night as it comes, changes and large statements among them: half a minute for all."""
 QUIET = 0.01

@@ -887,7 +887,7 @@ class History:
             # Target by target, as the indexes go, so that what is older than asked for is not read.
             counted = connection.execute(
                 select(table.c.target, table.c.plan, table.c.up, func.count())
-                .join(targets, targets.c.id == table.c.target)
+                .where(table.c.target.in_(select(targets.c.id)))
                 .where(table.c.began >= since, table.c.planned == 0, table.c.up != "undecided")
                 .group_by(table.c.target, table.c.plan, table.c.up)
             )
@@ -897,7 +897,7 @@ class History:
                 ups[names[target], plan] = (up + many, down) if state == "up" else (up, down + many)
             days: dict[str, list[PollDay]] = {}
             rolled = connection.execute(
-                select(polled).join(targets, targets.c.id == polled.c.target).where(polled.c.day >= recent)
+                select(polled).where(polled.c.target.in_(select(targets.c.id)), polled.c.day >= recent)
             ).all()
             for row, one in zip(rolled, self._as_days(connection, rolled), strict=True):
                 days.setdefault(names[row.target], []).append(one)
