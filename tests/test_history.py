@@ -212,6 +212,95 @@ def test_a_base_that_changed_without_a_word_is_refused(history: History) -> None
     assert history.targets() == {"main": BASE}
 
 
+def test_looks_that_are_recorded_together_are_as_if_each_was_recorded_by_itself(
+    open_history: Callable[..., History],
+) -> None:
+    saw = [{"finding/a": "present"}, {"finding/a": "absent", "finding/b": "present"}, {"finding/b": "present"}]
+    listed = [Recorded(look(day), facts(look(day), one)) for day, one in enumerate(saw, start=1)]
+    listed += [listed[0], Recorded(look(3, part=1)), Recorded(look(3, plan="weekly"))]
+
+    def kept(history: History) -> object:
+        earlier = [(one.run, one.facts) for one in history.earlier("main", "nightly", ["finding/a"])]
+        return history.looks("main"), history.standing("main", "nightly"), earlier, history.last_slots()
+
+    together = open_history()
+    together.know("main", BASE)
+    numbers = together.record_all(listed)
+    one_by_one = kept(together)
+    apart = open_history(fresh=True)
+    apart.know("main", BASE)
+    assert [apart.record(one) for one in listed] == numbers
+    assert numbers == [1, 2, 3, 1, 4, 5]
+    assert kept(apart) == one_by_one
+
+
+def test_several_looks_are_kept_together_or_not_at_all(history: History) -> None:
+    stranger = Recorded(look(2, target="nobody"))
+    with pytest.raises(KeyError):
+        history.record_all([Recorded(look(1), facts(look(1), {"finding/a": "present"})), stranger])
+    assert history.looks("main") == []
+    assert history.record_all([]) == []
+
+
+def test_words_that_were_made_in_vain_have_no_number_afterwards(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("killed here")
+
+    one = Recorded(look(1), facts(look(1), {"finding/a": "first"}))
+    with monkeypatch.context() as patched:
+        patched.setattr(History, "_keep_sights", fail)
+        with pytest.raises(RuntimeError):
+            history.record(one)
+    history.record(Recorded(look(1), facts(look(1), {"finding/b": "second"})))
+    history.record(Recorded(look(2), facts(look(2), {"finding/a": "first"})))
+    assert values(history) == {"finding/a": "first"}
+    assert [look.seen for look in history.looks("main")] == [("finding",), ("finding",)]
+
+
+def test_facts_that_were_read_before_a_record_are_never_taken_for_those_after_it(history: History) -> None:
+    for day, value in enumerate(("present", "absent", "present"), start=1):
+        history.standing("main", "nightly")
+        history.record(Recorded(look(day), facts(look(day), {"finding/a": value})))
+        history.record(Recorded(look(day, part=1), facts(look(day), {"finding/a": value, "finding/b": value})))
+        assert values(history) == {"finding/a": value, "finding/b": value}
+        standing, states, incidents = history.before("main", "nightly")
+        assert (standing, states, incidents) == (history.standing("main", "nightly"), {}, ())
+
+
+def test_the_latest_looks_and_what_is_recorded_are_found_for_all_targets_at_once(history: History) -> None:
+    history.know("other", BASE)
+    for one in (look(1), look(2), look(1, part=1), look(1, plan="weekly"), look(1, target="other")):
+        history.record(Recorded(one))
+    latest = history.latest(["main", "other", "nobody"])
+    assert {place: (one.target, one.slot, one.part) for place, one in latest.items()} == {
+        ("main", "nightly"): ("main", "2026-01-01", 1),
+        ("main", "weekly"): ("main", "2026-01-01", 0),
+        ("other", "nightly"): ("other", "2026-01-01", 0),
+    }
+    assert history.recorded("nightly", ["2026-01-01", "2026-01-09"]) == {
+        ("main", "2026-01-01", 0),
+        ("main", "2026-01-01", 1),
+        ("other", "2026-01-01", 0),
+    }
+    assert history.looks("main", plan="nightly", most=2) == history.looks("main", plan="nightly")[-2:]
+    # A second look is no look of its own.
+    assert history.last_slots() == {"nightly": "2026-01-01", "weekly": "2026-01-01"}
+
+
+def test_the_course_of_an_area_tells_from_when_to_when_each_value_held(history: History) -> None:
+    for day, value in enumerate(("2..2", "2..2", "3..3"), start=1):
+        saw = {"criterion/S1": value, "finding/a": "present"}
+        history.record(Recorded(look(day), facts(look(day), saw, ("criterion", "finding"))))
+    course = [(one.key, one.value, one.since, one.until) for one in history.course("main", "nightly", "criterion")]
+    assert course == [
+        ("criterion/S1", "2..2", look(1).began, look(3).began),
+        ("criterion/S1", "3..3", look(3).began, None),
+    ]
+    assert history.course("main", "weekly", "criterion") == history.course("nobody", "nightly", "criterion") == []
+
+
 def change(key: str = "finding/a") -> Change:
     return Change(
         key=key,

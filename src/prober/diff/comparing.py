@@ -342,12 +342,7 @@ def _private(one: _Difference, sides: _Sides, book: _Book) -> bool:
     if area == "finding":
         return name in book.private_probes and "absent" in one.values
     if area == "criterion":
-        # What the public would read off a level is the finding that it fell with.
-        return any(
-            name in book.criteria.get(probe, ())
-            and "absent" in (_value_of(sides.was, probe), _value_of(sides.now, probe))
-            for probe in book.private_probes
-        )
+        return name in _telling(book, sides.was, sides.now)
     if area == "label":
         return any(
             fact.value in _FIRED and (book.private_gates is None or parts_of(key)[-1] in book.private_gates)
@@ -358,9 +353,19 @@ def _private(one: _Difference, sides: _Sides, book: _Book) -> bool:
     return False
 
 
-def _value_of(facts: Mapping[str, Fact], probe: str) -> str | None:
-    fact = facts.get(f"finding/{probe}")
-    return fact.value if fact is not None else None
+def telling_criteria(model: MaturityModel | None, *facts: Mapping[str, Fact]) -> frozenset[str]:
+    """The criteria whose levels would tell the public of an open door: those that rest on a private probe that says no
+    in one of these runs."""
+    return _telling(_Book.of(model), *facts)
+
+
+def _telling(book: _Book, *facts: Mapping[str, Fact]) -> frozenset[str]:
+    said_no = [
+        probe
+        for probe in book.private_probes
+        if any((fact := one.get(f"finding/{probe}")) is not None and fact.value == "absent" for one in facts)
+    ]
+    return frozenset(name for probe in said_no for name in book.criteria.get(probe, ()))
 
 
 def _probes(rules: Iterable[Rule | None]) -> Iterable[str]:

@@ -1096,19 +1096,17 @@ class History:
         rolled = self._rolled(target, since[:10], today)
         known = {one.day for one in rolled}
         found: dict[str, list[tuple[str, Poll]]] = {}
-        for day in self._days_with_looks(target, since[:10], before):
-            if day not in known:
-                # Behind every instant of a day stands a letter after its T.
-                began = tables.looks.c.began
-                for look in self._looks(target, began >= day, began < min(f"{day}U", before)):
-                    if look.polls is not None:
-                        found.setdefault(day, []).append((look.evidence, unpacked(look)))
-        lines = rolled
-        for day, polls in found.items():
-            made = days_of(polls)
-            lines += made
-            if day != today and not self.reading:
-                self._roll_up(target, made)
+        missing = [day for day in self._days_with_looks(target, since[:10], before) if day not in known]
+        if missing:
+            # Behind every instant of a day stands a letter after its T.
+            began = tables.looks.c.began
+            for look in self._looks(target, began >= missing[0], began < min(f"{missing[-1]}U", before)):
+                if look.polls is not None and look.began[:10] not in known:
+                    found.setdefault(look.began[:10], []).append((look.evidence, unpacked(look)))
+        made = {day: days_of(polls) for day, polls in found.items()}
+        if not self.reading:
+            self._roll_up(target, [one for day, those in made.items() if day != today for one in those])
+        lines = [*rolled, *(one for those in made.values() for one in those)]
         return tuple(
             sorted(
                 (one for one in lines if base is None or one.subject == base),
@@ -1148,12 +1146,14 @@ class History:
         ]
 
     def _roll_up(self, target: str, lines: Sequence[PollDay]) -> None:
+        if not lines:
+            return
         with self._writing() as connection:
             id_ = self._target(connection, target)
             vantages = [canonical(list(one.vantage)) for one in lines]
             said = self._intern(connection, {*vantages, *(one.subject for one in lines)})
-            for one, vantage in zip(lines, vantages, strict=True):
-                row = {
+            rows = [
+                {
                     "target": id_,
                     "day": one.day,
                     "base": said[one.subject],
@@ -1162,7 +1162,12 @@ class History:
                     "root": bytes.fromhex(one.root),
                     "line": packed_day(one),
                 }
-                self._upsert(connection, tables.days, row, ("target", "day", "base", "environment"))
+                for one, vantage in zip(lines, vantages, strict=True)
+            ]
+            made = (sqlite if self.is_sqlite else postgresql).insert(tables.days)
+            new = {name: made.excluded[name] for name in ("vantage", "root", "line")}
+            keys = ["target", "day", "base", "environment"]
+            connection.execute(made.on_conflict_do_update(index_elements=keys, set_=new), rows)
 
     def overview(self, *, since: str, recent: str, detailed: bool) -> Overview:
         """How all targets stand. `since` is the instant from which on looks count, `recent` the day from which on days
@@ -1178,7 +1183,7 @@ class History:
             # Target by target, as the indexes go, so that what is older than asked for is not read.
             counted = connection.execute(
                 select(table.c.target, table.c.plan, table.c.up, func.count())
-                .join(targets, targets.c.id == table.c.target)
+                .where(table.c.target.in_(select(targets.c.id)))
                 .where(table.c.began >= since, table.c.planned == 0, table.c.up != "undecided")
                 .group_by(table.c.target, table.c.plan, table.c.up)
             )
@@ -1188,7 +1193,7 @@ class History:
                 ups[names[target], plan] = (up + many, down) if state == "up" else (up, down + many)
             days: dict[str, list[PollDay]] = {}
             rolled = connection.execute(
-                select(polled).join(targets, targets.c.id == polled.c.target).where(polled.c.day >= recent)
+                select(polled).where(polled.c.target.in_(select(targets.c.id)), polled.c.day >= recent)
             ).all()
             for row, one in zip(rolled, self._as_days(connection, rolled), strict=True):
                 days.setdefault(names[row.target], []).append(one)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from prober.diff import compare, judgement_of, words
+from prober.diff.comparing import telling_criteria
 from prober.history.store import Recorded
 from prober.monitor.course import SIGHT, Turned, advance
 from prober.monitor.news import closed_message, confirmed_message, more_message, opened_message, own_words
@@ -96,12 +97,12 @@ def consider(look: Look, facts: Facts | None, before: Before, policy: Policy) ->
     states |= _held_back(kept, before) if kept is not None and troubled else {}
     named = {key: incident.id for incident in incidents.values() for key in incident.keys if incident.closed is None}
     keep = {key: one.model_copy(update={"incident": named.get(key, one.incident)}) for key, one in states.items()}
-    settled = tuple(sorted(key for key, one in keep.items() if _is_settled(one)))
+    settled = tuple(sorted(key for key, one in keep.items() if _is_settled(one) and key in before.states))
     recorded = Recorded(
         look=look.model_copy(update={"seen": kept.seen if kept is not None else ()}),
         facts=kept,
         delta=delta,
-        states=tuple(one for key, one in sorted(keep.items()) if key not in settled),
+        states=tuple(one for _, one in sorted(keep.items()) if not _is_settled(one)),
         settled=settled,
         incidents=tuple(incidents.values()),
         messages=tuple((one, policy.send(one)) for one in messages),
@@ -206,6 +207,15 @@ def _delta(kept: Facts, before: Before, policy: Policy) -> Delta | None:
         ).changes
     if not before.standing:
         return None
+    # Levels may stand apart from the findings that they fell with, since they are compared a night later.
+    was = {fact.key: fact for one in before.standing for fact in one.facts}
+    telling = telling_criteria(policy.model, was, {fact.key: fact for fact in kept.facts})
+    changes = [
+        one.model_copy(update={"private": True})
+        if _area(one.key) == "criterion" and one.key.partition("/")[2] in telling
+        else one
+        for one in changes
+    ]
     return Delta(
         subject=kept.subject,
         before=before.standing[-1].run,
