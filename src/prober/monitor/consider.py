@@ -210,6 +210,8 @@ def _delta(kept: Facts, before: Before, policy: Policy) -> Delta | None:
     # Levels may stand apart from the findings that they fell with, since they are compared a night later.
     was = {fact.key: fact for one in before.standing for fact in one.facts}
     telling = telling_criteria(policy.model, was, {fact.key: fact for fact in kept.facts})
+    told = [change for one in before.incidents if one.private for change in one.changes]
+    telling |= {name for change in told for name in change.criteria}
     changes = [
         one.model_copy(update={"private": True})
         if _area(one.key) == "criterion" and one.key.partition("/")[2] in telling
