@@ -142,8 +142,9 @@ def told() -> "Iterator[Inbox]":
 @pytest.fixture
 def story(tmp_path: Path, told: "Inbox", database: "Database", monkeypatch: pytest.MonkeyPatch) -> "Iterator[Story]":
     """A target, a monitor and a clock, from the next midnight on; start the server to begin."""
-    from prober.diff import collect
     from tests.nights import CONFIG, Story
+
+    from prober.diff import collect
 
     # On a clock on which sleeping takes no time, what sleeps beside a request makes it seem slow by chance.
     monkeypatch.setattr(collect, "FEWEST_SAMPLES", 1_000)
