@@ -97,7 +97,7 @@ time_zone: UTC                 # an IANA name such as America/Chicago: nights, w
 # vantage: datacentre-north    # what the place is called that looks
 # A host and port that is surely there: without it a silent server is not called down, since the fault may be here.
 # control: gateway.example.org:443
-# jitter_minutes: 30           # spreads the looks over so many minutes, each target at the same place every night
+# jitter_minutes: 30           # the daemon spreads the looks over so many minutes; with --once all are made at once
 
 looks:
   hourly: {every: 60, depth: discovery}
