@@ -121,7 +121,7 @@ def course(told: Trend, ink: Ink, width: int) -> str:
             *charts.drawn("unknown", lambda week: week.findings.unknown if week.findings else None, _counts, cut=True),
         ],
         _labels(weeks, lines),
-        _levels(told, charts),
+        _levels(told, charts, lines),
         _breaks(told, ink, lines),
     ]
     return joined([block for block in blocks if block], lines)
@@ -372,13 +372,18 @@ def _labels(weeks: Sequence[Week], lines: Lines) -> list[str]:
     return ["Label:", *told] if told else []
 
 
-def _levels(told: Trend, charts: _Charts) -> list[str]:
+def _levels(told: Trend, charts: _Charts, lines: Lines) -> list[str]:
     """The levels that were sure, with what they are and for how long."""
     criteria = sorted({name for week in told.weeks for name in week.levels})
     held = {one.criterion: one for one in told.held}
     rows: list[str] = []
+    never = 0
     for name in criteria:
         values = [_sure(week.levels[name]) if name in week.levels else None for week in told.weeks]
+        if not any(values):
+            # A level that was never sure is no line in a chart.
+            never += name in held
+            continue
         now = next((week.levels[name] for week in reversed(told.weeks) if name in week.levels), "")
         if name in held:
             low, _, high = now.partition("..")
@@ -386,10 +391,10 @@ def _levels(told: Trend, charts: _Charts) -> list[str]:
             text += f"; at L{low} or above for {_days(held[name].days)}"
         else:
             text = "does not apply"
-        if all(one is None for one in values):
-            rows.append(f"{visible(name):<{_NAMES}}{text}")
-            continue
         rows += charts.lined(name, values, text, breaks=charts.breaks, low=0, high=4)
+    if never:
+        have = "criterion has" if never == 1 else "criteria have"
+        rows += lines.text(f"{never} {'more ' if rows else ''}{have} no level that was ever sure.")
     return [f"Levels that are sure, from L0 to L4 ({told.plan}):", *rows] if rows else []
 
 
