@@ -43,14 +43,16 @@ def configured(place: Path, more: str = "") -> Path:
 def seeded(history: History, nights: int = NIGHTS) -> None:
     """Two looks a day: one at night, that is scored, and a poll ten hours later."""
     history.know("main", BASE)
+    looked: list[Recorded] = []
     for day in range(nights):
         if day in AWAY:
             continue
         moment = FIRST + timedelta(days=day, hours=2)
         history.round_began(instant(moment))
-        history.record(_nightly(day, moment))
+        looked.append(_nightly(day, moment))
         if day != 40:
-            history.record(Recorded(_look(day, moment + timedelta(hours=10), "polls", None)))
+            looked.append(Recorded(_look(day, moment + timedelta(hours=10), "polls", None)))
+    history.record_all(looked)
     history.keep_incidents("main", _incidents(), ())
 
 

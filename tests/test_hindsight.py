@@ -29,7 +29,6 @@ from prober.monitor.reading import Screen, history_stage, sla_stage, trend_stage
 from prober.render.disclaimer import claims, disclaimed
 from prober.render.hindsight import Parts, lasting
 from prober.render.sparks import BLOCKS, PLAIN, ink_for, spark
-from prober.schemas import schemas
 
 GOLDEN = Path(__file__).parent / "golden" / "hindsight"
 Open = Callable[..., History]
@@ -101,7 +100,8 @@ def test_what_is_printed_is_this(reader: Reader, tmp_path: Path) -> None:
         ("hindsight", reader.history(as_json=True)),
         ("trend", reader.trend(as_json=True)),
     ):
-        jsonschema.validate(json.loads(text), json.loads(schemas()[f"{name}.schema.json"]))
+        published = Path(__file__).parents[1] / "schemas" / f"{name}.schema.json"
+        jsonschema.validate(json.loads(text), json.loads(published.read_text()))
     assert reader.sla(tmp_path / "again") == files
     told = json.loads(reader.history(target="main", as_json=True, since=date(2026, 2, 1)))
     # Of what began before February only the gap that reaches into it is told; on 14 February the monitor did run.
