@@ -786,7 +786,7 @@ class History:
             return (
                 self._standing(connection, id_, target, plan),
                 {key: KeyState.model_validate_json(line) for key, line in courses},
-                tuple(Incident.model_validate_json(line) for (line,) in open_now),
+                tuple(_under(target, Incident.model_validate_json(line)) for (line,) in open_now),
             )
 
     def _standing(self, connection: Connection, id_: int, target: str, plan: str) -> tuple[Facts, ...]:
@@ -961,8 +961,7 @@ class History:
         query = query.where(table.c.opened >= since) if since is not None else query
         query = query.where(table.c.closed >= closed_since) if closed_since is not None else query
         with self._reading() as connection:
-            found = [(row.name, Incident.model_validate_json(row.line)) for row in connection.execute(query)]
-        return [one if one.target == name else one.model_copy(update={"target": name}) for name, one in found]
+            return [_under(row.name, Incident.model_validate_json(row.line)) for row in connection.execute(query)]
 
     def messages(self, most: int = 200) -> list[Message]:
         """The latest messages, oldest first."""
@@ -1538,6 +1537,11 @@ def _not_known(known: Collection[str], since: str, before: str) -> list[tuple[st
         day += timedelta(days=1)
     ranges.append((begins or before[:10], before))
     return ranges if len(ranges) <= MOST_RANGES else [(ranges[0][0], before)]
+
+
+def _under(name: str, one: Incident) -> Incident:
+    """An incident under the name that its target has now."""
+    return one if one.target == name else one.model_copy(update={"target": name})
 
 
 def _lost(shown: str, error: DBAPIError) -> HistoryLost:
