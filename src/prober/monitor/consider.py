@@ -329,22 +329,26 @@ def _incidents(
     courses = {key: one.course for key, one in before.states.items()}
     courses |= {one.state.key: one.state.course for one in turned}
     fresh: list[str] = []
-    joined: dict[str, list[Change]] = {}
+    belongs = {key: one.id for one in reversed(before.incidents) for key in one.keys}
+    # A statement may lose thousands of things in one look, so what is added to an incident is added at once.
+    added: dict[str, list[Change]] = {}
     for one in turned:
         if one.event not in ("opened", "flapping"):
             continue
-        there = next((i for i in open_now.values() if one.state.key in i.keys), None)
-        if there is not None:
+        if (id_ := belongs.get(one.state.key)) is not None:
             # A flapping key goes on in the incident that it has.
-            if one.event == "flapping" and there.kind != "flapping":
-                touched[there.id] = open_now[there.id] = there.model_copy(update={"kind": "flapping"})
+            if one.event == "flapping" and open_now[id_].kind != "flapping":
+                touched[id_] = open_now[id_] = open_now[id_].model_copy(update={"kind": "flapping"})
             continue
-        incident = _joined(look, one, open_now, policy)
+        change = one.state.change or _as_change(look, one, policy)
+        incident = _incident_of(look, one, change, open_now)
         if incident.id not in open_now:
             fresh.append(incident.id)
-        elif incident.id not in fresh:
-            joined.setdefault(incident.id, []).append(one.state.change or _as_change(look, one, policy))
-        touched[incident.id] = open_now[incident.id] = incident
+            open_now[incident.id] = incident
+        added.setdefault(incident.id, []).append(change)
+    for id_, changes in added.items():
+        touched[id_] = open_now[id_] = _with_more(open_now[id_], changes, look, policy)
+    joined = {id_: changes for id_, changes in added.items() if id_ not in fresh}
     for id_ in fresh:
         told += [opened_message(open_now[id_], look)] if open_now[id_].waived_by is None else []
     told += _told_of_more(look, joined, open_now, before)
@@ -389,33 +393,39 @@ def _told_of_more(
     return told
 
 
-def _joined(look: Look, one: Turned, open_now: Mapping[str, Incident], policy: Policy) -> Incident:
-    """The incident that this key belongs to: what went wrong in one look is one incident."""
-    key, began = one.state.key, one.state.since or look.began
-    change = one.state.change or _as_change(look, one, policy)
-    kind = _kind(one)
-    private = change.private
-    fellow = next((i for i in open_now.values() if i.began == began and i.kind == kind and i.private == private), None)
+def _incident_of(look: Look, one: Turned, change: Change, open_now: Mapping[str, Incident]) -> Incident:
+    """The incident that this key belongs to, still without it: what went wrong in one look is one incident."""
+    began, kind, private = one.state.since or look.began, _kind(one), change.private
+    alike = [one for one in open_now.values() if one.began == began and one.private == private]
+    fellow = next((one for one in alike if one.kind == kind), None)
     if fellow is None and private:
-        fellow = next((i for i in open_now.values() if i.began == began and i.kind == "gate" and i.private), None)
-        kind = fellow.kind if fellow is not None else kind
-    keys = tuple(sorted({*(fellow.keys if fellow else ()), key}))
-    changes = (*(fellow.changes if fellow else ()), change)
-    waiver = _waiver(keys, changes, policy.waivers, look.began[:10])
+        fellow = next((one for one in alike if one.kind == "gate"), None)
+    if fellow is not None:
+        return fellow
     named = f"{look.target}\n{began}\n{kind}\n{private}"
-    id_ = fellow.id if fellow else hashlib.sha256(named.encode()).hexdigest()[:16]
-    ordered = tuple(sorted(changes, key=_rank))
     return Incident(
-        id=id_,
+        id=hashlib.sha256(named.encode()).hexdigest()[:16],
         target=look.target,
-        title=_title(look.target, kind, ordered, one),
-        keys=keys,
+        title="",
+        keys=(),
         kind=kind,
         private=private,
         began=began,
-        opened=fellow.opened if fellow else look.began,
-        waived_by=waiver,
-        changes=ordered,
+        opened=look.began,
+    )
+
+
+def _with_more(incident: Incident, more: Sequence[Change], look: Look, policy: Policy) -> Incident:
+    """An incident with the changes that this look added to it."""
+    keys = tuple(sorted({*incident.keys, *(one.key for one in more)}))
+    changes = tuple(sorted((*incident.changes, *more), key=_rank))
+    return incident.model_copy(
+        update={
+            "title": _title(look.target, incident.kind, changes),
+            "keys": keys,
+            "changes": changes,
+            "waived_by": _waiver(keys, changes, policy.waivers, look.began[:10]),
+        }
     )
 
 
@@ -443,7 +453,7 @@ def _as_change(look: Look, one: Turned, policy: Policy) -> Change:
     )
 
 
-def _title(target: str, kind: str, changes: Sequence[Change], one: Turned) -> str:
+def _title(target: str, kind: str, changes: Sequence[Change]) -> str:
     what = changes[0].what.rstrip(".")
     if kind == "flapping":
         return f"{target} goes back and forth: {what}"

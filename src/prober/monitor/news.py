@@ -7,8 +7,8 @@ from prober.nouns.facts import Change
 from prober.nouns.incident import Incident, Message
 from prober.nouns.look import Look
 
-MOST_LINES = 20
-"""Lines of one target in a message; the rest is counted."""
+MOST_LINES, MOST_CARRIED = 20, 200
+"""Lines of one target in a message, the rest of which is counted; and changes of an incident that go with it."""
 _LIVES = {
     "short": "The certificate is near its end",
     "expired": "The certificate has expired",
@@ -46,7 +46,7 @@ def opened_message(incident: Incident, look: Look, *, waiver_over: bool = False)
         time=look.began,
         title=incident.title,
         lines=tuple(lines),
-        incidents=(incident,),
+        incidents=(_in_message(incident),),
     )
 
 
@@ -60,7 +60,7 @@ def more_message(incident: Incident, changes: Sequence[Change], look: Look) -> M
         time=look.began,
         title=f"{incident.target}: more belongs to an incident that is open",
         lines=(*(_line(change) for change in changes[:MOST_LINES]), f"The incident: {incident.title}.", _proof(look)),
-        incidents=(incident,),
+        incidents=(_in_message(incident),),
     )
 
 
@@ -74,7 +74,7 @@ def confirmed_message(incident: Incident, look: Look) -> Message:
         time=look.began,
         title=f"Confirmed: {incident.title}",
         lines=("It was seen again, and caps the label now.", _proof(look)),
-        incidents=(incident,),
+        incidents=(_in_message(incident),),
     )
 
 
@@ -98,7 +98,7 @@ def closed_message(incident: Incident, look: Look) -> Message:
         time=look.began,
         title=f"{'Accepted' if accepted else 'Over'}: {incident.title}",
         lines=(line, _proof(look)),
-        incidents=(incident,),
+        incidents=(_in_message(incident),),
     )
 
 
@@ -162,6 +162,14 @@ def clock_put_back(ahead: str, now: str) -> Message:
             "What was looked at already is not looked at again, and what waits to be told is told.",
         ),
     )
+
+
+def _in_message(incident: Incident) -> Incident:
+    """The incident as a message carries it: of thousands of changes the first; its title says how many there are."""
+    if len(incident.changes) <= MOST_CARRIED:
+        return incident
+    first = incident.changes[:MOST_CARRIED]
+    return incident.model_copy(update={"changes": first, "keys": tuple(sorted(one.key for one in first))})
 
 
 def _line(change: Change) -> str:
