@@ -9,6 +9,8 @@ which has ten times as many. By chance with a fixed seed one target in fifty cha
 down or turn prober away, certificates are renewed every ninety days, and each vendor releases a version now and then,
 with which all its targets change at once.
 
+It takes about twenty minutes, nearly all of them to write the year.
+
 What is timed and what is not: the year before the last nights is written in one transaction a night, through the same
 method that the monitor calls look by look, and of a night on which a target did not change only the look, for the rest
 of such a record leaves nothing that the next one does not write over. The last two nights go the whole way of the
@@ -59,8 +61,9 @@ OVERVIEW = 2.0
 and is asked for once a round, which begins every five minutes at most."""
 NIGHT = 0.03
 """Seconds for one target of a night as it comes, changes and large statements among them: half a minute for all."""
-QUIET = 0.01
-"""Seconds for a target whose facts, some hundred, did not change: of ten the quickest, as a disk is shared."""
+QUIET = 0.02
+"""Seconds for a target whose facts, some hundred, did not change: of ten the quickest, as a disk is shared. An idle
+machine takes about half of it, most of it until the disk has the transaction."""
 ROUND = 0.5
 """Seconds of a round in which nothing is due, for all targets, with the folders of 120 nights on the disk: looking for
 what a kill left, what is due, second looks, the digest, and when there is something to do again."""

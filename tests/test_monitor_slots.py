@@ -128,7 +128,9 @@ def test_the_announced_window_counts_where_two_overlap() -> None:
     secret = Maintenance(begins=begins, ends=ends)
     told = Maintenance(begins=begins, ends=ends, announced="2026-04-01T00:00:00Z", where="https://status.example.org/x")
     at = datetime(2026, 5, 1, 11, tzinfo=UTC)
-    assert planned((secret, told), "main", ZoneInfo("UTC"), at) == told
+    late = Maintenance(begins=begins, ends=ends, announced="2026-05-01T09:00:00Z", where="https://status.example.org/y")
+    for order in ((secret, told, late), (late, secret, told), (told, late, secret)):
+        assert planned(order, "main", ZoneInfo("UTC"), at) == told
 
 
 @pytest.mark.parametrize(("hour", "until"), [(21, None), (22, 6), (23, 6), (3, 6), (6, None), (12, None)], ids=str)

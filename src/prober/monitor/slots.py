@@ -85,9 +85,19 @@ def missed(plan: LookPlan, zone: ZoneInfo, last: str, now: Slot) -> int:
 
 
 def planned(windows: Sequence[Maintenance], target: str, zone: ZoneInfo, now: datetime) -> Maintenance | None:
-    """The maintenance window in which this instant lies; the announced one where several do."""
-    found = [one for one in windows if (not one.targets or target in one.targets) and bounds(one, zone, now)]
-    return next((one for one in found if one.announced), found[0] if found else None)
+    """The maintenance window in which this instant lies. Where several do, the one that was announced earliest before
+    it began: only that makes a difference to whether it is left out."""
+    found = [
+        (lasts, one)
+        for one in windows
+        if (not one.targets or target in one.targets) and (lasts := bounds(one, zone, now)) is not None
+    ]
+
+    def ahead(pair: tuple[tuple[datetime, datetime], Maintenance]) -> timedelta:
+        (begins, _), one = pair
+        return begins - datetime.fromisoformat(one.announced) if one.announced and one.where else timedelta.min
+
+    return max(found, key=ahead)[1] if found else None
 
 
 def bounds(window: Maintenance, zone: ZoneInfo, now: datetime) -> tuple[datetime, datetime] | None:
