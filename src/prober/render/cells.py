@@ -15,10 +15,10 @@ def guarded(text: str) -> str:
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
-    """The table, every cell of it in quotes. A plain negative number is none of a formula and stays as it is."""
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, figures: bool = False) -> bytes:
+    """The table, every cell of it in quotes. In a table of `figures`, prober's own, a negative number stays one."""
     written = io.StringIO()
     writer = csv.writer(written, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     writer.writerow(head)
-    writer.writerows([cell if _NUMBER.fullmatch(cell) else guarded(cell) for cell in row] for row in rows)
+    writer.writerows([cell if figures and _NUMBER.fullmatch(cell) else guarded(cell) for cell in row] for row in rows)
     return written.getvalue().encode("utf-8", "replace")

@@ -20,7 +20,7 @@ def trend_csv(told: Trend) -> bytes:
         *("label", "rule_book", "begins_rule_book", "certificate_days"),
         *(f"level {visible(name)}" for name in criteria),
     )
-    return table(head, (_week(week, criteria) for week in told.weeks))
+    return table(head, (_week(week, criteria) for week in told.weeks), figures=True)
 
 
 def sla_csv(told: SlaReport) -> bytes:
@@ -32,7 +32,7 @@ def sla_csv(told: SlaReport) -> bytes:
         *(*_LATENCY, "incidents", "incident_list"),
     )
     rows = [(one, one.first[:7]) for one in told.months]
-    return table(head, (_month(told, one, name, reasons) for one, name in [*rows, (told.whole, "all")]))
+    return table(head, (_month(told, one, name, reasons) for one, name in [*rows, (told.whole, "all")]), figures=True)
 
 
 def _week(week: Week, criteria: Sequence[str]) -> tuple[str, ...]:
