@@ -104,7 +104,7 @@ def test_a_clock_that_steps_back_neither_raises_nor_forgets() -> None:
     assert state.course == "open"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.text("gb", max_size=60),
     st.builds(

@@ -158,6 +158,7 @@ def two(story: Story, more: str = "") -> None:
     )
 
 
+@pytest.mark.deep
 def test_a_fault_of_probers_own_in_one_look_is_told_and_the_others_go_on(
     lean: Story, told: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -128,7 +128,7 @@ def shelf(tmp_path: Path, open_history: Callable[..., History]) -> Shelf:
     return Shelf(tmp_path, open_history())
 
 
-@pytest.mark.parametrize("count", [5, pytest.param(100, marks=pytest.mark.deep)])
+@pytest.mark.parametrize("count", [2, pytest.param(100, marks=pytest.mark.deep)])
 def test_every_change_keeps_both_sides_and_the_history_loses_nothing(
     open_history: Callable[..., History], count: int
 ) -> None:

@@ -28,7 +28,7 @@ PLANS = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(PLANS, st.sampled_from(ZONES), MOMENTS)
 def test_every_instant_lies_in_exactly_one_slot_and_slots_follow_each_other(
     plan: LookPlan, zone_name: str, now: datetime
