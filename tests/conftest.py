@@ -1,5 +1,6 @@
 """What holds for every test: nothing of the user's own state is touched. And what several tests begin with."""
 
+import gc
 import os
 import shutil
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import is_hypothesis_test
 
 from prober import cli
 
@@ -17,6 +19,19 @@ if TYPE_CHECKING:
     from tests.nights import Database, Inbox, Story
 
     from prober.history.store import History
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the properties, which the deep tests try again on more examples (tests/samples.py)."""
+    for item in items:
+        if is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker("property")
+
+
+def pytest_collection_finish() -> None:
+    """Takes all that was imported out of the collector's sight: it would be looked through again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

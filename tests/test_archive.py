@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from tests.samples import DEEP, examples
 
 from prober.archive import (
     BLOBS,
@@ -106,13 +107,14 @@ def test_a_kill_at_any_moment_leaves_a_readable_run(tmp_path: Path) -> None:
     assert sum(many) > 0
 
 
-@pytest.mark.deep
+@DEEP
 def test_a_hundred_kills_leave_a_hundred_readable_runs(tmp_path: Path) -> None:
     for number in range(100):
         killed_writer(tmp_path / str(number), random.Random(number).random() / 5)
         read_whole(tmp_path / str(number))
 
 
+@DEEP
 def test_a_killed_run_can_be_judged(tmp_path: Path) -> None:
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
     with Sandbox(latency=0.05) as box:
@@ -131,7 +133,7 @@ def test_a_killed_run_can_be_judged(tmp_path: Path) -> None:
     assert not any(one.verdict.reason == "bug" for one in findings)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(cut=st.integers(1, 10_000), number=st.integers(1, 4))
 def test_a_torn_last_line_is_passed_over(tmp_path_factory: pytest.TempPathFactory, cut: int, number: int) -> None:
     folder = RunFolder.create(tmp_path_factory.mktemp("torn") / "run")
@@ -231,6 +233,7 @@ def test_a_folder_that_vanishes_meanwhile_is_told(tmp_path: Path) -> None:
             write()
 
 
+@DEEP
 def test_a_full_disk_ends_the_run_with_one_sentence(tmp_path: Path) -> None:
     """No file may grow beyond a limit, which is what a full disk is to whoever appends to it."""
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state"), "PYTHONDONTWRITEBYTECODE": "1"}

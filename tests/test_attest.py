@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
+from tests.samples import examples
 
 from prober.archive import RunFolder
 from prober.attest.book import Book
@@ -339,7 +340,7 @@ MUTATIONS = st.one_of(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(MUTATIONS, min_size=1, max_size=4))
 def test_whatever_becomes_of_a_file_it_is_read_or_told(desk: Path, changes: list[tuple[str, int, int, str]]) -> None:
     text = TEXT
@@ -446,7 +447,7 @@ def test_the_worksheet_reads_as_it_does_in_the_country() -> None:
     assert "A test suite of the national core found no fault." in worksheet(country="DE")
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=80), st.sampled_from(["text", "missing", "document", "title"]), st.booleans())
 def test_a_worksheet_always_loads_whatever_the_book_and_the_provider_say(
     desk: Path, words: str, where: str, commented: bool

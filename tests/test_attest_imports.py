@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.samples import examples
 
 from prober.attest.chpl import read_listing
 from prober.attest.imports import Offer, Target, add, json_of
@@ -247,7 +248,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(JSON)
 def test_no_json_makes_an_import_crash(value: object) -> None:
     for read in (
@@ -262,7 +263,7 @@ def test_no_json_makes_an_import_crash(value: object) -> None:
         assert said.startswith("results.json: ")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.integers(0, 6), st.sampled_from(sorted(result("s-Test01"))), JSON)
 def test_no_member_of_a_result_makes_the_import_crash(at: int, name: str, value: object) -> None:
     changed = copy.deepcopy(results())
@@ -462,7 +463,7 @@ def test_what_is_no_worksheet_is_refused(data: bytes, why: str, desk: Path) -> N
     assert why in str(refused.value)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.one_of(
         st.binary(max_size=200),
@@ -592,7 +593,7 @@ PLAIN_TEXT = st.text(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(PLAIN_TEXT.filter(str.strip))
 def test_whatever_a_text_says_it_reads_back_as_it_was(words: str) -> None:
     one = one_more(claim=words)

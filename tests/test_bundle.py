@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.samples import DEEP, some
 
 from prober import merkle
 from prober.archive import RunFolder, collected_digest
@@ -126,6 +127,7 @@ def test_the_same_run_gives_the_same_bytes_wherever_it_is_sealed(bench: Bench, t
     assert (tmp_path / "again.zip").read_bytes() == bench.path.read_bytes()
 
 
+@DEEP
 def test_another_locale_time_zone_and_hash_seed_seal_and_derive_the_same(bench: Bench, tmp_path: Path) -> None:
     strange = {"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8", "TZ": "Asia/Kathmandu", "PYTHONHASHSEED": "77"}
     script = "import sys; from prober import cli; sys.argv = ['prober', 'rejudge', *sys.argv[1:]]; cli.main()"
@@ -416,7 +418,7 @@ DAMAGED: Mapping[str, tuple[Damage, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", DAMAGED)
+@pytest.mark.parametrize("name", some(DAMAGED, every=4))
 def test_a_damaged_bundle_is_refused_for_what_is_wrong_with_it(
     name: str,
     bench: Bench,
@@ -500,6 +502,7 @@ def test_a_run_that_no_ledger_knows_says_so(bench: Bench, tmp_path: Path) -> Non
     assert checked(sealed.path, bench.signer).ledgers == {}
 
 
+@DEEP
 def test_the_page_counts_the_runs_that_the_ledger_knows(bench: Bench, tmp_path: Path) -> None:
     """Seven runs were made; whoever seals the seventh, or only the best of them, says that there were seven."""
     ledger = Ledger(tmp_path / "ledger")
@@ -547,7 +550,7 @@ def test_no_mutation_of_a_single_byte_is_accepted(bench: Bench, tmp_path: Path) 
     mutations(200, bench, tmp_path / "x.zip")
 
 
-@pytest.mark.deep
+@DEEP
 def test_no_mutation_of_ten_thousand_is_accepted(bench: Bench, tmp_path: Path) -> None:
     mutations(10_000, bench, tmp_path / "x.zip")
 

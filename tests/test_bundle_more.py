@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.samples import DEEP
 
 from prober.archive import RunFolder, collected_digest
 from prober.audit.seal import Wish, period_of, seal
@@ -73,7 +74,7 @@ def a_month(place: Path, recorded: Path, *, nights: int = NIGHTS, killed: int = 
     return ledger
 
 
-@pytest.mark.deep
+@DEEP
 def test_a_period_holds_every_run_and_its_series_counts(
     tmp_path: Path, signer: Signer, scored_run: Callable[[str], Path]
 ) -> None:
@@ -95,6 +96,7 @@ def test_a_period_holds_every_run_and_its_series_counts(
     assert truth(checked(alone.path, signer).card, HELD) == "unknown"
 
 
+@DEEP
 def test_a_short_period_holds_its_aborted_run_too_and_decides_no_series(
     tmp_path: Path, signer: Signer, scored_run: Callable[[str], Path]
 ) -> None:
@@ -106,6 +108,7 @@ def test_a_short_period_holds_its_aborted_run_too_and_decides_no_series(
     assert truth(found.card, HELD) != "true"
 
 
+@DEEP
 def test_a_period_without_one_of_its_runs_is_not_sealed(
     tmp_path: Path, signer: Signer, scored_run: Callable[[str], Path]
 ) -> None:
@@ -119,6 +122,7 @@ def test_a_period_without_one_of_its_runs_is_not_sealed(
     assert len(checked(seal(after, load_probes(), tmp_path / "y.zip").path, signer).facts.runs) == 2
 
 
+@DEEP
 def test_a_run_scored_with_earlier_nights_is_sealed_with_them_only(
     tmp_path: Path, signer: Signer, scored_run: Callable[[str], Path]
 ) -> None:
@@ -157,6 +161,7 @@ def test_what_is_no_period_is_told(text: str, sentence: str) -> None:
         period_of(text)
 
 
+@DEEP
 def test_several_bases_are_one_bundle_and_two_nights_of_one_base_are_not(
     tmp_path: Path, signer: Signer, scored_run: Callable[[str], Path]
 ) -> None:
@@ -233,6 +238,7 @@ def test_public_documents_are_copied_and_private_ones_only_named(
     assert "not inspected" in page
 
 
+@DEEP
 def test_waivers_are_shown_and_change_no_score(
     tmp_path: Path, signer: Signer, scored_run: Callable[[str], Path]
 ) -> None:
@@ -246,6 +252,7 @@ def test_waivers_are_shown_and_change_no_score(
     assert checked(waived.path, signer).facts.waivers[0].owner == "CIO"
 
 
+@DEEP
 def test_own_rules_are_announced_on_the_first_page(
     tmp_path: Path, signer: Signer, scored_run: Callable[[str], Path], prober: Callable[..., Any]
 ) -> None:
@@ -301,6 +308,7 @@ def values(folder: RunFolder) -> dict[str, dict[str, Any]]:
     }
 
 
+@DEEP
 def test_a_kept_value_is_proved_to_belong_to_the_withheld_original(
     real: Path, tmp_path: Path, signer: Signer, prober: Callable[..., Any]
 ) -> None:
@@ -341,6 +349,7 @@ def test_a_kept_value_is_proved_to_belong_to_the_withheld_original(
         assert "Disclosed" not in refused.out
 
 
+@DEEP
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -365,6 +374,7 @@ def test_what_cannot_be_disclosed_is_told(
     assert sentence in ended.err
 
 
+@DEEP
 def test_without_a_custodian_nothing_can_be_disclosed_and_the_words_say_why(
     tmp_path: Path, signer: Signer, scored_run: Callable[[str], Path], prober: Callable[..., Any]
 ) -> None:
@@ -376,6 +386,7 @@ def test_without_a_custodian_nothing_can_be_disclosed_and_the_words_say_why(
     assert "kept no commitment to the original" in ended.err
 
 
+@DEEP
 def test_the_commands_seal_verify_and_judge_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scored_run: Callable[[str], Path], prober: Callable[..., Any]
 ) -> None:
@@ -414,6 +425,7 @@ def test_the_commands_seal_verify_and_judge_again(
     assert "Missing argument" in without.err
 
 
+@DEEP
 def test_another_rule_book_changes_what_it_changes_and_says_why(
     tmp_path: Path, signer: Signer, scored_run: Callable[[str], Path], prober: Callable[..., Any]
 ) -> None:
@@ -431,6 +443,7 @@ def test_another_rule_book_changes_what_it_changes_and_says_why(
     assert lines[at + 1] == "    because S8.STD.1/L4/software: true → false"
 
 
+@DEEP
 def test_exports_of_a_bundle_and_of_its_run_are_the_same(
     tmp_path: Path, signer: Signer, scored_run: Callable[[str], Path], prober: Callable[..., Any]
 ) -> None:

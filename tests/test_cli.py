@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 import typer.main
+from tests.samples import DEEP, some
 
 from prober import __version__, cli
 from prober.library import built_in_probes, load_authorization, load_probes, load_provider
@@ -236,7 +237,7 @@ def test_the_sandbox_lists_its_defects(prober: Call) -> None:
     assert [line.split()[0] for line in ended.out.splitlines()] == list(DEFECTS)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", some([signal.SIGINT, signal.SIGTERM], every=2))
 def test_the_sandbox_serves_until_it_is_told_to_stop(number: int, tmp_path: Path) -> None:
     with subprocess.Popen(
         [*SCRIPT, "sandbox", "--port", "0"],
@@ -271,6 +272,7 @@ def test_a_run_writes_everything_and_json_is_exactly_the_scorecard(recorded: tup
     assert (label["name"], label["shown"]) == ("Not rated", "Sandbox: Not rated")
 
 
+@DEEP
 def test_judge_and_score_and_render_on_a_copy_give_the_same_bytes(run_folder: Path, prober: Call) -> None:
     before = {path.name: path.read_bytes() for path in run_folder.iterdir() if path.is_file()}
     for name in RESULTS - EVIDENCE:
@@ -398,6 +400,7 @@ def test_collect_keeps_the_evidence_and_judges_nothing(box: Sandbox, prober: Cal
     assert {path.name for path in Path("run").iterdir()} == EVIDENCE
 
 
+@DEEP
 def test_a_provider_file_makes_one_folder_for_each_base_and_one_scorecard(box: Sandbox, prober: Call) -> None:
     Path("provider.yaml").write_text(
         "schema: prober/provider/1\norganisation: Example Health\n"
@@ -415,6 +418,7 @@ def test_a_provider_file_makes_one_folder_for_each_base_and_one_scorecard(box: S
     assert ended.out == Path("run/scorecard.json").read_text(encoding="utf-8")
 
 
+@DEEP
 def test_on_a_terminal_the_run_says_what_is_being_asked(box: Sandbox, tmp_path: Path) -> None:
     terminal, side = pty.openpty()
     try:
@@ -447,7 +451,9 @@ def test_on_a_terminal_the_run_says_what_is_being_asked(box: Sandbox, tmp_path: 
     assert text.endswith("\r\x1b[K"), "the line is cleared when the run is over"
 
 
-@pytest.mark.parametrize("arguments", [["list"], ["coverage", "--markdown"], ["run", "--help"], ["sandbox", "--list"]])
+@pytest.mark.parametrize(
+    "arguments", some([["list"], ["coverage", "--markdown"], ["run", "--help"], ["sandbox", "--list"]], every=4)
+)
 def test_a_reader_that_goes_away_is_no_fault(arguments: list[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -459,6 +465,7 @@ def test_a_reader_that_goes_away_is_no_fault(arguments: list[str]) -> None:
     assert done.returncode == 0
 
 
+@DEEP
 def test_a_terminal_that_cannot_show_a_character_is_told_its_escape() -> None:
     done = subprocess.run(
         [*SCRIPT, "explain", "\u0159"],

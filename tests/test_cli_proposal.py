@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.samples import some_rows
 
 from prober.archive import RunFolder
 from prober.library import load_probes
@@ -194,7 +195,10 @@ def test_a_criterion_is_explained_with_and_without_a_run(recorded: Path, prober:
 
 @pytest.mark.parametrize(
     ("label", "code"),
-    [("Emerging", 3), ("emerging", 3), ("Meets", 3), ("Exceeds the proposal's criteria (self-assessed)", 3)],
+    some_rows(
+        [("Emerging", 3), ("emerging", 3), ("Meets", 3), ("Exceeds the proposal's criteria (self-assessed)", 3)],
+        every=4,
+    ),
 )
 def test_a_label_may_be_the_threshold(label: str, code: int, recorded: Path, desk: Path, prober: Call) -> None:
     prober("score", recorded, "--as-of", AS_OF)

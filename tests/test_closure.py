@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from tests.samples import DEEP
 
 from prober.casebook import Case, Change, ChangedServer, Remembered, read_cases, remember
 from prober.clock import SystemClock, VirtualClock
@@ -273,7 +274,6 @@ CASES = [
     for number in range(len(cases_in(folder)))
 ]
 REMEMBERED = ["leader", "typical", "laggard", "leader_tls", "open_records", "slow_answers"]
-DEEP = pytest.mark.deep
 
 
 @pytest.mark.parametrize("name", [*REMEMBERED, pytest.param("hapi", marks=DEEP)])

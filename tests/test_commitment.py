@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.samples import examples
 
 from prober.archive import EXCHANGES, RunFolder
 from prober.clock import Clock, SystemClock, VirtualClock
@@ -44,13 +45,13 @@ def recursive_root(leaves: list[bytes]) -> bytes:
 HASHES = st.lists(st.binary(min_size=32, max_size=32), max_size=40)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(HASHES)
 def test_the_root_is_that_of_the_recursive_definition(leaves: list[bytes]) -> None:
     assert merkle_root(leaves) == recursive_root(leaves)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(HASHES.filter(bool), st.data())
 def test_any_other_leaf_or_order_or_number_gives_another_root(leaves: list[bytes], data: st.DataObject) -> None:
     root = merkle_root(leaves)
@@ -68,7 +69,7 @@ def count_leaves(document: Any) -> int:
     return sum(map(count_leaves, document)) if isinstance(document, list) and document else 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(JSONS)
 def test_every_value_has_one_leaf_and_a_place_of_its_own(document: Any) -> None:
     leaves = leaf_hashes(KEY, "e.1", document)
@@ -142,7 +143,7 @@ def test_the_same_body_is_committed_differently_by_another_key_and_for_another_e
     assert hashlib.sha256(BODY).hexdigest() not in "".join(filter(None, commitments))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.binary(max_size=200))
 def test_any_body_can_be_committed_to(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     one = custodian(tmp_path_factory.mktemp("held"))

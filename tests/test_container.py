@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.samples import examples
 
 from prober.bundle import container
 from prober.bundle.container import Container
@@ -36,7 +37,7 @@ def refusal(tmp_path: Path, content: bytes) -> str:
     return str(refused.value)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.dictionaries(NAMES, st.binary(max_size=300), max_size=8))
 def test_what_is_written_is_read_back_and_by_others_too(
     tmp_path_factory: pytest.TempPathFactory, entries: dict[str, bytes]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.samples import DEEP
 
 from prober.archive import FINDINGS, MEASUREMENTS, SCORECARD, RunFolder
 from prober.nouns.finding import Finding
@@ -131,6 +132,7 @@ def deleted(log: list[Logged]) -> int:
     return sum(entry.method == "DELETE" and entry.status == 202 for entry in log)
 
 
+@DEEP
 def test_a_closed_port_is_told_at_once(tmp_path: Path) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
@@ -170,6 +172,7 @@ def late(tmp_path_factory: pytest.TempPathFactory) -> Late:
         return Late(first, second, third, fourth, exporting.log, place / "3" / "state")
 
 
+@DEEP
 def test_every_run_ends_by_its_deadline_with_a_valid_folder(late: Late) -> None:
     for ended in (late.silent, late.endless, late.dripping, late.exporting):
         assert ended.code == 3
@@ -178,11 +181,13 @@ def test_every_run_ends_by_its_deadline_with_a_valid_folder(late: Late) -> None:
         assert ended.seconds < 3 + AROUND
 
 
+@DEEP
 def test_a_host_that_never_answers_tells_nothing(late: Late) -> None:
     assert {one.verdict.outcome for one in late.silent.folder.findings()} <= {"unknown", "not_applicable"}
     assert late.silent.finding("capability_statement_served").verdict.reason in ("deadline", "timed_out")
 
 
+@DEEP
 def test_a_body_without_an_end_is_given_up_while_the_rest_is_seen(late: Late) -> None:
     reasons = [one.finding("capability_statement_served").verdict.reason for one in (late.endless, late.dripping)]
     assert reasons[0] in ("too_large", "timed_out", "deadline")
@@ -190,6 +195,7 @@ def test_a_body_without_an_end_is_given_up_while_the_rest_is_seen(late: Late) ->
     assert late.dripping.finding("smart_configuration_served").verdict.outcome == "present"
 
 
+@DEEP
 def test_the_deadline_deletes_the_jobs_that_were_started(late: Late) -> None:
     assert late.exporting.run.done is not None
     assert late.exporting.run.done.ending == "deadline"
@@ -197,7 +203,7 @@ def test_the_deadline_deletes_the_jobs_that_were_started(late: Late) -> None:
     assert not list(late.state.rglob("*.json"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.deep)])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=DEEP)])
 def test_a_signal_keeps_the_evidence_and_deletes_the_jobs(number: int, tmp_path: Path) -> None:
     with Sandbox(defects=("export_never_ends",), token=TOKEN) as box:
         running = Prober(box.base_url, tmp_path, 60, "--bearer-env", "DEADLINE_TOKEN")
@@ -216,6 +222,7 @@ def test_a_signal_keeps_the_evidence_and_deletes_the_jobs(number: int, tmp_path:
     assert ended.finding("smart_configuration_served").verdict.outcome == "present"
 
 
+@DEEP
 def test_a_signal_during_a_silent_answer_ends_the_run(tmp_path: Path) -> None:
     with silent() as target:
         running = Prober(target, tmp_path, 60)
@@ -228,7 +235,7 @@ def test_a_signal_during_a_silent_answer_ends_the_run(tmp_path: Path) -> None:
     assert ended.collecting < 10
 
 
-@pytest.mark.deep
+@DEEP
 @pytest.mark.parametrize("tenths", range(12))
 def test_a_signal_at_any_moment_leaves_no_job(tenths: int, tmp_path: Path) -> None:
     with Sandbox(defects=("export_never_ends",), token=TOKEN, latency=0.05) as box:

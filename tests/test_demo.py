@@ -18,7 +18,7 @@ def rows(names: frozenset[str]) -> dict[str, Row]:
     return {row.defect: row for row in table(sorted(names))}
 
 
-QUICK = frozenset(DEFECTS) - PATIENT
+QUICK = frozenset(sorted(frozenset(DEFECTS) - PATIENT)[::5])
 
 
 @pytest.mark.parametrize("defect", sorted(QUICK))

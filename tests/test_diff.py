@@ -22,6 +22,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.samples import DEEP
 
 from prober.archive import RunFolder, collected_digest
 from prober.casebook import Case, Change, ChangedServer, Remembered, changed, read_cases, remember
@@ -52,7 +53,6 @@ from prober.session.session import Round
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"
-DEEP = pytest.mark.deep
 CONSEQUENCES = Path(__file__).parent / "golden" / "diff_consequences.json"
 METADATA, SMART = "/metadata", "/.well-known/smart-configuration"
 JWKS, OPENID = "/auth/jwks", "/auth/.well-known/openid-configuration"
@@ -550,7 +550,8 @@ ANSWERS = [
         answers("/Patient?_summary=count", OPEN),
         {},
         environment="production",
-        private=("gate/S8.GATE.3", "finding/patient_data_protected"),
+        # The criteria that rest on the open door would tell the public of it by their fallen levels.
+        private=("gate/S8.GATE.3", "finding/patient_data_protected", "criterion/S8.GOV.4", "criterion/S8.STD.2"),
         follows=worse("finding/patient_data_protected", "finding/garbage_bearer_refused", "gate/S8.GATE.3"),
     ),
     Row(
@@ -592,7 +593,7 @@ def test_the_table_has_all_that_the_peer_missed_and_more() -> None:
 
 
 @pytest.mark.parametrize(
-    "row", row_parameters(TABLE, lambda row: row.server != "hapi" or row.name == "HAPI: a release")
+    "row", row_parameters(TABLE, lambda row: TABLE.index(row) % 4 == 0 or row.name == "HAPI: a release")
 )
 def test_a_change_is_told_by_its_key(row: Row) -> None:
     was = recorded(row.server)

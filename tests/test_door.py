@@ -14,6 +14,7 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.samples import examples
 
 from prober.clock import SystemClock
 from prober.nouns.evidence import Exchange, Trouble
@@ -802,7 +803,7 @@ def test_a_host_that_asks_for_rest_twice_is_closed_to_that_family_only() -> None
 AUTHORITY = st.text(st.sampled_from("aA1.:/\\@#?%[] \t-_é。．＠"), max_size=12)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(before=AUTHORITY, after=AUTHORITY)
 def test_no_spelling_makes_another_origin_pass_for_the_base(before: str, after: str) -> None:
     """What decides about the token reads a URL as the library that sends it does."""
@@ -822,7 +823,7 @@ STEPS = st.lists(st.sampled_from(["fhir", "Patient", "patient", "job", "1", ".."
 GLUE = st.sampled_from(["/", "%2F", "%252f", "\\", ";/", ";x=1/", "./", "%2e/", "//", "%20/", "?", "#", "%3F"])
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(authority=AUTHORITY, steps=STEPS, glue=st.lists(GLUE, min_size=5, max_size=5))
 def test_no_spelling_makes_a_record_or_another_place_pass_for_a_job(
     authority: str, steps: list[str], glue: list[str]

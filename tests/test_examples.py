@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.samples import DEEP
+
 ROOT = Path(__file__).parent.parent
 
 
+@DEEP
 def test_the_examples_are_up_to_date() -> None:
     """Write them anew with scripts/render-examples."""
     done = subprocess.run(

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.samples import examples
 
 from prober.export import EXPORTS, exported
 from prober.export.bundle import file_name
@@ -510,7 +511,7 @@ def test_levels_of_which_nothing_is_known_are_no_zero(laggard: Case) -> None:
 # Hostile strings
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(TEXTS)
 def test_whatever_strangers_write_every_format_stays_whole(small: Case, text: str) -> None:
     stays_whole(told_by(small, text))
@@ -522,7 +523,7 @@ def test_what_strangers_are_known_to_write_leaves_every_format_whole(small: Case
 
 
 @pytest.mark.deep
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(TEXTS)
 def test_whatever_strangers_write_every_format_stays_whole_at_length(small: Case, text: str) -> None:
     stays_whole(told_by(small, text))

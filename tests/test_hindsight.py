@@ -19,6 +19,7 @@ import pytest
 from tests.conftest import Ended
 from tests.hindsights import AWAY, BASE, FIRST, NOW, configured, seeded
 from tests.nights import Database
+from tests.samples import DEEP
 
 from prober.archive import RunFolder
 from prober.clock import instant
@@ -207,6 +208,7 @@ def test_a_history_that_is_not_there_yet_is_told(tmp_path: Path, prober: Callabl
     assert "there is no history yet" in prober("history", "--config", path).err
 
 
+@DEEP
 def test_a_target_that_nobody_knows_and_a_night_that_never_was_are_told(
     tmp_path: Path, prober: Callable[..., Ended]
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.samples import examples
 
 from prober.casebook import Remembered, remember
 from prober.judge import judge
@@ -90,20 +91,20 @@ def judge_a_stranger(data: st.DataObject) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_probe_fails_on_what_a_stranger_sends(data: st.DataObject) -> None:
     judge_a_stranger(data)
 
 
 @pytest.mark.deep
 @given(data=st.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_probe_fails_on_whatever_a_stranger_sends(data: st.DataObject) -> None:
     judge_a_stranger(data)
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_started_export_is_always_deleted(data: st.DataObject) -> None:
     remembered = leader()
     server = Hostile(remembered.facts, remembered.exchanges, data)

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.samples import DEEP
 
 from prober.nouns.finding import Finding
 from prober.nouns.scorecard import Scorecard
 
+pytestmark = DEEP
 pytest.importorskip("sekmet", reason="sekmet-fhir is not installed; scripts/test installs it.")
 
 

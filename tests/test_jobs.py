@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from tests.samples import DEEP
 
 from prober.jobs import JobJournal, Surroundings, delete_left_behind, journal_folder, left_behind, token_mark
 from prober.sandbox import Sandbox
@@ -201,6 +202,7 @@ def prober(place: Path, *words: str) -> "subprocess.Popen[str]":
     )
 
 
+@DEEP
 def test_the_jobs_of_a_killed_run_can_be_deleted_afterwards(tmp_path: Path) -> None:
     with Sandbox(defects=("export_never_ends",), token=TOKEN) as box:
         options = ["--bearer-env", "JOBS_TOKEN", "--out", str(tmp_path / "run")]

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
+from tests.samples import DEEP, some
 
 from prober.archive import RunFolder
 from prober.documents.shapes import GIVEN, from_shape
@@ -102,7 +103,7 @@ def read_changes() -> dict[str, Single]:
 
 
 SINGLE_CHANGES = read_changes()
-EVERY_CHANGE = pytest.mark.parametrize("single", SINGLE_CHANGES.values(), ids=SINGLE_CHANGES)
+EVERY_CHANGE = pytest.mark.parametrize("single", some(SINGLE_CHANGES.values(), every=4), ids=SINGLE_CHANGES)
 
 
 Call = Callable[..., Any]
@@ -280,6 +281,7 @@ def test_what_came_without_harm_goes_only_with_a_major_step(single: Single) -> N
     assert back is (Step.PATCH if single.step is Step.PATCH else Step.MAJOR) or single.change == "a way less"
 
 
+@DEEP
 @given(st.lists(st.sampled_from(list(SINGLE_CHANGES.values())), min_size=2, max_size=6, unique_by=lambda one: one.old))
 def test_several_changes_ask_for_the_greatest_of_their_steps(several: list[Single]) -> None:
     text = TEXT
@@ -351,6 +353,7 @@ def test_the_step_between_two_versions(old: str, new: str, step: Step | None) ->
 # The command
 
 
+@DEEP
 def test_a_model_beside_itself_changes_nothing_and_needs_no_step(call: Call) -> None:
     for path in (*all_shipped_models(), SMALL):
         ended = call("diff", path, path, "--corpus", LEADER)
@@ -360,6 +363,7 @@ def test_a_model_beside_itself_changes_nothing_and_needs_no_step(call: Call) -> 
         assert ended.out.endswith("Nothing changed, so no step is needed.\n")
 
 
+@DEEP
 def test_a_shipped_model_is_named_by_its_id_and_the_corpus_is_that_which_ships(call: Call) -> None:
     ended = call("diff", "stage8_proposal", "stage8_proposal")
     assert ended.code == 0
@@ -461,6 +465,7 @@ def test_misuse_of_diff_is_one_sentence(tmp_path: Path, call: Call) -> None:
         assert ended.err.count("\n") == 1
 
 
+@DEEP
 def test_what_is_printed_about_the_proposal_carries_the_disclaimer(tmp_path: Path, call: Call) -> None:
     path = shipped_models()[1]
     newer = tmp_path / "newer.yaml"

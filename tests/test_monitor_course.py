@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.samples import examples
 
 from prober.clock import instant
 from prober.monitor.course import advance
@@ -104,7 +105,7 @@ def test_a_clock_that_steps_back_neither_raises_nor_forgets() -> None:
     assert state.course == "open"
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(
     st.text("gb", max_size=60),
     st.builds(

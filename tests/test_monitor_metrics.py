@@ -16,6 +16,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.samples import examples
 
 from prober.clock import VirtualClock
 from prober.export.prometheus import METRICS as OF_A_RUN
@@ -147,7 +148,7 @@ def test_days_of_a_certificate_are_whole_ones(ends: str, days: int) -> None:
 
 
 @given(st.text(max_size=30), st.integers(0, 10**9), st.integers(1, 10**9))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_whatever_a_target_is_called_the_text_stays_whole(name: str, up: int, decided: int) -> None:
     look = LookStanding(look=name, up=True, availability=(Availability("30d", up, decided),))
     content = text(MONITOR, [replace(MAIN, target=name, looks=(look,))])

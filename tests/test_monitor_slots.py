@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.samples import examples
 
 from prober.monitor.slots import bounds, due_from, local_instant, missed, planned, quiet_until, slot_at
 from prober.nouns.monitor import WEEKDAYS, LookPlan, Maintenance
@@ -28,7 +29,7 @@ PLANS = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(PLANS, st.sampled_from(ZONES), MOMENTS)
 def test_every_instant_lies_in_exactly_one_slot_and_slots_follow_each_other(
     plan: LookPlan, zone_name: str, now: datetime

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.samples import DEEP, examples
 
 from prober.clock import SystemClock
 from prober.session.network import Answer, FailureKind, Limits, Network, NetworkFailure, Streamed, Timings, WireRequest
@@ -1103,6 +1104,7 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
 
 
+@DEEP
 def test_a_cancelled_request_leaves_nothing() -> None:
     async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_head(reader)
@@ -1222,7 +1224,7 @@ FIELDS = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.tuples(HEADS, st.lists(FIELDS, max_size=5).map(b"".join), st.binary(max_size=40)).map(b"".join))
 def test_any_bytes_are_an_answer_or_a_failure(raw: bytes) -> None:
     async def main() -> None:
@@ -1235,7 +1237,7 @@ def test_any_bytes_are_an_answer_or_a_failure(raw: bytes) -> None:
     running(main())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     st.one_of(
         st.text(max_size=60),

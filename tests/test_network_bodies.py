@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.samples import DEEP
 
 from prober.session.bodies import STEP, Gunzip, Plain, declared_length, decoder_for
 from prober.session.wire import NetworkFailure
@@ -138,6 +139,7 @@ asyncio.run(main())
 """
 
 
+@DEEP
 @pytest.mark.skipif(sys.platform == "win32", reason="The resource module that measures the peak is POSIX only.")
 def test_a_bomb_of_a_gigabyte_leaves_memory_flat() -> None:
     done = subprocess.run([sys.executable, "-c", BOMB], capture_output=True, text=True, check=False, timeout=60)

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.samples import examples
 
 from prober.clock import VirtualClock
 from prober.session.observation import Observation, heights, observation
@@ -63,7 +64,7 @@ VISITS = st.lists(st.builds(Visit, st.integers(0, 9), st.integers(0, 3_000_000),
 PACINGS = st.builds(Pacing, st.integers(1, 8), st.sampled_from([0, 1, 250_000, 1_000_000]))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(PACINGS, VISITS)
 def test_whoever_waits_gets_in_and_the_pace_holds(pacing: Pacing, visits: list[Visit]) -> None:
     book = asyncio.run(crowd(pacing, visits))
@@ -74,7 +75,7 @@ def test_whoever_waits_gets_in_and_the_pace_holds(pacing: Pacing, visits: list[V
     assert all(later - sooner >= pacing.gap_us for sooner, later in itertools.pairwise(times))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=20))
 def test_the_deepest_chain_goes_first_and_the_oldest_among_equals(depths: list[int]) -> None:
     """One place, taken by the first to arrive; all the others are waiting when it is given back."""
@@ -144,7 +145,7 @@ def test_a_height_is_the_longest_chain_above() -> None:
     assert heights((bottom, middle, side, top)) == {"bottom": 6, "middle": 3, "side": 5, "top": 1}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.integers(0, 2**32))
 def test_heights_do_not_depend_on_the_order_of_naming(seed: int) -> None:
     walk = random.Random(seed)

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from tests.samples import DEEP
 
 from prober import __version__
 from prober.library import load_probes
@@ -137,6 +138,7 @@ def test_the_wheel_says_what_it_is(wheel: Path) -> None:
     assert sorted(line.split(";")[0].split("<")[0].split(">")[0] for line in extra) == ["starlette", "uvicorn"]
 
 
+@DEEP
 def test_the_source_holds_what_its_tests_need_and_gives_the_same_wheel(
     built: Path, wheel: Path, tmp_path: Path
 ) -> None:
@@ -152,7 +154,7 @@ def test_the_source_holds_what_its_tests_need_and_gives_the_same_wheel(
         }
 
 
-@pytest.mark.deep
+@DEEP
 def test_the_installed_prober_is_the_one_of_the_wheel_and_lists_every_probe(installed: Path, tmp_path: Path) -> None:
     where = call(installed, tmp_path, "python", "-c", "import prober; print(prober.__file__)")
     assert Path(where.stdout.strip()).is_relative_to(installed), where.stderr
@@ -165,7 +167,7 @@ def test_the_installed_prober_is_the_one_of_the_wheel_and_lists_every_probe(inst
     assert len(call(installed, tmp_path, "prober", "sandbox", "--list").stdout.splitlines()) == len(DEFECTS)
 
 
-@pytest.mark.deep
+@DEEP
 def test_a_new_probe_can_be_checked_where_there_is_no_checkout(installed: Path, tmp_path: Path) -> None:
     """Its cases begin with the fixture `leader`, which travels in the wheel."""
     assert call(installed, tmp_path, "prober", "new", "acme_statement_dated", "--into", "ours/acme").returncode == 0
@@ -184,7 +186,7 @@ def test_a_new_probe_can_be_checked_where_there_is_no_checkout(installed: Path, 
     assert "case 3" not in checked.stderr
 
 
-@pytest.mark.deep
+@DEEP
 def test_the_demonstration_runs_where_there_is_no_checkout(installed: Path, tmp_path: Path) -> None:
     done = call(installed, tmp_path, "prober", "demo", "--no-defects", "--out", "demo")
     assert done.returncode == 0, done.stderr

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.samples import examples
 
 from prober.clock import VirtualClock
 from prober.mistake import Mistake
@@ -99,7 +100,7 @@ def test_loopback_is_what_is_written_as_loopback(host: str, loopback: bool) -> N
     assert is_loopback(f"https://{host}:8443/fhir") is loopback
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.one_of(st.ip_addresses().map(str), st.from_regex(r"[0-9a-fx.:%]{1,20}", fullmatch=True)))
 def test_the_wire_and_the_permission_mean_the_same_by_loopback(host: str) -> None:
     written = f"[{host}]" if ":" in host else host
@@ -309,7 +310,7 @@ def test_what_is_no_base_is_told_so(text: str, words: str) -> None:
     assert "secret" not in str(refused.value)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.text(max_size=40).map(lambda text: f"https://{text}") | st.text(max_size=40))
 def test_no_target_whatever_makes_prober_fail(text: str) -> None:
     try:
@@ -320,7 +321,7 @@ def test_no_target_whatever_makes_prober_fail(text: str) -> None:
     decide(wish(base), NOW)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.booleans(),
     st.booleans(),

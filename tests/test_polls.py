@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.samples import examples
 from tests.test_score_documents import BASE, book, found, ran, scored
 
 from prober import merkle
@@ -39,7 +40,7 @@ from prober.sandbox import Sandbox
 from prober.score import ScoredRun
 from prober.supplement import remembered_polls, supplemented
 
-EXAMPLES = settings(max_examples=25, derandomize=True, deadline=None)
+EXAMPLES = settings(max_examples=examples(25), derandomize=True, deadline=None)
 METADATA = f"{BASE}/metadata"
 ON = "2026-11-22T02:00:00.000000Z"
 STATEMENT = b'{"resourceType":"CapabilityStatement"}'

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.samples import examples
 
 from prober.redact import RedactedBody, Redactor
 from prober.redact.disguise import bare, layers, spellings
@@ -138,7 +139,7 @@ def test_spellings_are_no_words_that_stand_in_any_text() -> None:
     assert list(layers(b"plain")) == [b"plain"]
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(derandomize=True, deadline=None, max_examples=examples(150))
 @given(
     st.lists(st.sampled_from([name for name in SPELLINGS if "base64 in" not in name]), min_size=1, max_size=2),
     st.text(max_size=30),

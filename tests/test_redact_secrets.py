@@ -11,6 +11,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.samples import examples
 
 from prober.redact import Redactor
 
@@ -175,7 +176,7 @@ def test_a_token_answer_keeps_what_it_grants() -> None:
     assert kept["access_token"] != "abcdef"
 
 
-@settings(derandomize=True, deadline=None, max_examples=80)
+@settings(derandomize=True, deadline=None, max_examples=examples(80))
 @given(
     st.text(min_size=4, max_size=60).filter(lambda s: len(s.strip()) >= 4),
     st.lists(st.sampled_from(list(WRAPS)), min_size=1, max_size=3),

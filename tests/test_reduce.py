@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.samples import DEEP, examples
 
 from prober import reduce
 from prober.nouns.base import canonical
@@ -52,7 +53,7 @@ FILES = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(body=FILES, at=st.lists(st.integers(0, 10_000), max_size=8))
 def test_any_chunking_of_a_file_gives_the_same_reduction(body: bytes, at: list[int]) -> None:
     whole = reduced("ndjson/1:Patient", [body])
@@ -64,7 +65,7 @@ def test_any_chunking_of_a_file_gives_the_same_reduction(body: bytes, at: list[i
     assert whole["bad"] + sum(whole["types"].values()) == whole["lines"]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     body=st.one_of(
         st.binary(max_size=80),
@@ -114,7 +115,7 @@ def test_whether_an_answer_holds_data(
     assert (kept["total_over_zero"], kept["resource_type"], kept["entries"]) == (total_over_zero, kind, entries)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.binary(max_size=5000))
 def test_of_an_open_answer_no_more_than_2_kb_is_ever_held(body: bytes) -> None:
     one = OpenData()
@@ -221,6 +222,7 @@ def streamed(lines: int, name: str = "ndjson/1:Patient") -> tuple[Any, int, floa
     return kept, most, seconds / lines
 
 
+@DEEP
 def test_memory_is_flat_however_long_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reduce, "HASHES_IN_MEMORY", 1024)
     _, short, _ = streamed(2_000)

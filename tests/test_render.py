@@ -15,6 +15,7 @@ from typing import Any, Union, get_args, get_origin
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.samples import examples
 
 from prober.nouns.base import Noun
 from prober.nouns.evidence import Exchange, Failure, Timings, Transport
@@ -1397,7 +1398,9 @@ def without_claims(text: str, parts: list[str]) -> None:
         assert disclaimed(part) or not claims(part), part[:300]
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(
     maturity=st.none() | any_noun(MaturityScore),
     profile=st.sampled_from([None, PROFILE]),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.samples import DEEP
 
 from prober.archive import EXCHANGES, FINDINGS, PROVIDER, RUN, SCORECARD, RunFolder
 from prober.clock import SystemClock
@@ -78,7 +79,7 @@ def test_a_whole_run_meets_no_bug(made: Made) -> None:
 
 @pytest.mark.parametrize(
     ("zone", "locale", "seed"),
-    [("Asia/Kathmandu", "tr_TR.UTF-8", "1"), pytest.param("Pacific/Apia", "C", "77", marks=pytest.mark.deep)],
+    [("Asia/Kathmandu", "tr_TR.UTF-8", "1"), pytest.param("Pacific/Apia", "C", "77", marks=DEEP)],
 )
 def test_a_copied_folder_judges_the_same_elsewhere_without_a_network(
     made: Made, zone: str, locale: str, seed: str, tmp_path: Path
@@ -152,6 +153,7 @@ def free_port() -> int:
         return port
 
 
+@DEEP
 def test_a_faster_and_a_slower_server_get_the_same_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("REPLAY_TOKEN", "the-same-token-on-both-evenings")
@@ -169,7 +171,7 @@ def test_a_faster_and_a_slower_server_get_the_same_findings(tmp_path: Path, monk
     assert runs[0].run().id != runs[1].run().id
 
 
-@pytest.mark.parametrize("defect", [pytest.param("throttled", marks=pytest.mark.deep), "redirect_loop"])
+@pytest.mark.parametrize("defect", [pytest.param("throttled", marks=DEEP), "redirect_loop"])
 def test_a_faulty_server_gets_the_same_findings_at_any_pace(
     defect: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +195,7 @@ def production(box: Sandbox) -> Provider:
     )
 
 
+@DEEP
 def test_redacted_evidence_says_what_the_original_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Under the rules for real data a replay meets every request again, and most of the findings are the same."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))

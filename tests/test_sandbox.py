@@ -23,6 +23,7 @@ import yaml
 from fhir.resources.R4B import get_fhir_model_class
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.samples import DEEP, some
 
 from prober.archive import RunFolder
 from prober.clock import SystemClock
@@ -641,7 +642,8 @@ def test_no_persona_but_a_faulty_leader_shows_patients_without_a_token(
         assert outcomes["patient_data_protected"] == outcomes["garbage_bearer_refused"] == "present"
 
 
-@pytest.mark.parametrize("persona", ["typical", "laggard"])
+@DEEP
+@pytest.mark.parametrize("persona", some(["laggard", "typical"], every=2))
 def test_what_a_weaker_persona_serves_is_valid(persona: str) -> None:
     with (
         Sandbox(persona=persona) as running,
@@ -686,6 +688,7 @@ def test_laggard_declares_oauth_as_its_vendor_did_and_takes_its_time() -> None:
         assert outsider.get("/.well-known/smart-configuration").status_code == 404
 
 
+@DEEP
 def test_laggard_answers_what_it_does_not_know_with_a_page() -> None:
     with (
         Sandbox(persona="laggard") as running,

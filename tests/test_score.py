@@ -16,6 +16,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.samples import DEEP, examples
 
 import prober.score
 from prober.nouns.evidence import Exchange
@@ -973,7 +974,9 @@ def ends(card: Scorecard) -> list[tuple[int, int] | None]:
     return [(one.low, one.high) if one else None for one in (*levels, *points)]
 
 
-EXAMPLES = settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+EXAMPLES = settings(
+    max_examples=examples(40), derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 PROFILE = profile_of(*PROBES, "m")
 
 
@@ -1088,6 +1091,7 @@ sys.stdout.buffer.write(card.line().encode())
 """
 
 
+@DEEP
 def test_equal_bytes_in_another_place(tmp_path: Path) -> None:
     here = ran(*FIXED, found("ıİ", "absent"), found("m", values={"cells": [cell("Ä", "untested"), cell("b", "shown")]}))
     model = book(

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.samples import examples
 
 from prober.nouns.attestation import Attestation
 from prober.nouns.finding import Finding
@@ -309,7 +310,7 @@ def test_equal_bytes_in_another_place(tmp_path: Path) -> None:
         assert ended.stdout == wanted
 
 
-EXAMPLES = settings(max_examples=25, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+EXAMPLES = settings(max_examples=examples(25), derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 SEEDS = st.integers(min_value=0, max_value=2**32)
 
 

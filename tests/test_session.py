@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.samples import examples
 
 from prober.nouns.evidence import Exchange, Failure, Seen, Trouble
 from prober.nouns.finding import Reason
@@ -142,14 +143,14 @@ DATEISH = st.text(st.sampled_from("SunMonMar GMT+-:,0123456789 Z/()\t"), max_siz
 WAITS = st.one_of(st.text(max_size=60), st.integers().map(str), st.floats().map(str), DATEISH, st.just(DATE))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(value=WAITS, date=WAITS)
 def test_no_retry_after_whatever_makes_prober_fail_or_wait_long(value: str, date: str) -> None:
     seconds = retry_after_seconds(answered(retry_after=value, date=date))
     assert seconds is None or 0 <= seconds <= LONGEST_WAIT
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(value=WAITS)
 def test_after_429_there_is_one_repeat_and_one_capped_wait(value: str) -> None:
     script = Script({f"{BASE}/metadata": [{"status": 429, "headers": (("Retry-After", value), ("Date", DATE))}]})
@@ -474,7 +475,7 @@ def test_every_way_of_asking_says_its_purpose() -> None:
     assert script.asked[0].headers == (("Accept", FHIR_JSON),)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.text(st.characters(), max_size=40), st.text(st.sampled_from("\ud800\udfffa/:?#%"), max_size=12))
 def test_any_address_that_a_server_gives_can_be_asked_for_without_failing(text: str, odd: str) -> None:
     async def asks(session: Session) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from tests.samples import DEEP
 
 from prober.nouns.finding import Finding
 from prober.nouns.scorecard import Scorecard
@@ -92,6 +93,7 @@ def gate_3(card: Scorecard) -> str:
     return next(one.state for one in card.maturity.gates if one.id == "S8.GATE.3")
 
 
+@DEEP
 def test_a_static_web_server_earns_no_credit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "www").mkdir()
     monkeypatch.chdir(tmp_path / "www")
@@ -105,6 +107,7 @@ def test_a_static_web_server_earns_no_credit(tmp_path: Path, monkeypatch: pytest
     assert levels == {"S8.OPS.1": 1, "S8.OPS.2": 1}
 
 
+@DEEP
 def test_a_server_that_only_refuses_to_count_is_open(tmp_path: Path) -> None:
     with serving(CountsNobody) as port:
         found, card = probed(f"http://127.0.0.1:{port}/fhir", tmp_path)

@@ -29,6 +29,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.samples import examples
 
 from prober.clock import VirtualClock
 from prober.mistake import Mistake
@@ -202,7 +203,7 @@ TEXTS = st.text(max_size=60) | st.sampled_from(
 @example("\ud800", "\ud800", "\ud800")
 @example("a\r\nBcc: everybody@example.org", "\x00\x1b[2J", "]]><script>\u202e")
 @given(TEXTS, TEXTS, TEXTS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_whatever_strangers_write_every_form_of_a_message_stays_whole(title: str, line: str, value: str) -> None:
     side = EXPORT_GONE.before.model_copy(update={"value": value})
     change = EXPORT_GONE.model_copy(update={"before": side, "what": line})
