@@ -6,7 +6,6 @@ import json
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from prober.files import replace_file
 from prober.mistake import BadFolder
 from prober.nouns.attestation import Attestation
 from prober.nouns.base import Noun, canonical
@@ -289,19 +289,7 @@ class RunFolder:
         target = self.path / name
         data = content.encode("utf-8") if isinstance(content, str) else content
 
-        def write() -> None:
-            # A name that nobody could have prepared: a link lying there would lead the writing elsewhere.
-            descriptor, beside = tempfile.mkstemp(prefix=".part-", dir=target.parent)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(data)
-                os.chmod(beside, 0o644)
-                os.replace(beside, target)
-            except BaseException:
-                Path(beside).unlink(missing_ok=True)
-                raise
-
-        self._on_disk(name, write)
+        self._on_disk(name, lambda: replace_file(target, data, lasting=False))
 
     def _on_disk(self, name: str, write: Callable[[], T]) -> T:
         try:

@@ -310,6 +310,6 @@ def _faults(faults: "Iterable[str]") -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    from prober.attest.writing import replace_file
+    from prober.attest.writing import replace_text
 
-    replace_file(path, text)
+    replace_text(path, text)

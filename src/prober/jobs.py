@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from prober.files import replace_file
+
 if TYPE_CHECKING:
     from prober.session.network import Network
 
@@ -75,12 +77,8 @@ class JobJournal:
             self._path.unlink(missing_ok=True)
             return
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Written beside and renamed, so that a kill leaves the old list or the new one and never half of it.
-        beside = self._path.with_suffix(".part")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({**asdict(self._surroundings), "jobs": self._urls}, file)
-        beside.replace(self._path)
+        listed = json.dumps({**asdict(self._surroundings), "jobs": self._urls})
+        replace_file(self._path, listed.encode("utf-8"), mode=0o600, lasting=False)
 
 
 def left_behind(folder: Path | None = None) -> tuple[str, ...]:

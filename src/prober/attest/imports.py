@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from prober.attest.reading import read_from_text
-from prober.attest.writing import EMPTY, added, replace_file
+from prober.attest.writing import EMPTY, added, replace_text
 from prober.handwriting import explain_all, parse, read_text
 from prober.mistake import Mistake
 from prober.nouns.attestation import Attestation
@@ -76,7 +76,7 @@ def add(new: Sequence[Attestation], target: Target, source: Path) -> tuple[str, 
         raise Mistake(f"{source}: nothing was added, since {fault}")
     if reading.attestations != (*old, *new):
         raise Mistake(f"{target.path}: prober cannot add to this file as it is laid out; begin a new one.")
-    replace_file(target.path, after)
+    replace_text(target.path, after)
     return reading.remarks
 
 

@@ -1,14 +1,13 @@
 """Writes attestations into a file that a person keeps: added to its list, while every line of theirs stays as it is."""
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from prober.attest.reading import LIST
+from prober.files import replace_file
 from prober.handwriting import parse
 from prober.mistake import Mistake
 from prober.nouns.attestation import Attestation
@@ -47,7 +46,7 @@ def block(one: Attestation) -> str:
     return _joined(list(_blocks([one], 0)))
 
 
-def replace_file(path: Path, text: str) -> None:
+def replace_text(path: Path, text: str) -> None:
     """Write the text in one step, so that a kill leaves the old file or the new one. Raises Mistake."""
     try:
         if path.is_symlink() or (path.exists() and not path.is_file()):
@@ -55,15 +54,7 @@ def replace_file(path: Path, text: str) -> None:
         if not path.parent.is_dir():
             raise Mistake(f"{path}: there is no folder {path.parent}; make it first, or name another file.")
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-        descriptor, beside = tempfile.mkstemp(prefix=".part-", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(text.encode("utf-8"))
-            os.chmod(beside, mode)
-            os.replace(beside, path)
-        except BaseException:
-            Path(beside).unlink(missing_ok=True)
-            raise
+        replace_file(path, text.encode("utf-8"), mode=mode)
     except OSError as error:
         raise Mistake(f"{path}: this file cannot be written ({error.strerror}).") from error
 

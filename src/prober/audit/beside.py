@@ -75,7 +75,9 @@ def _timestamp(path: Path, tsa_ca: Path | None) -> Sentence | None:
         return _missing(about, place, "--tsa-ca") if tsa_ca is not None else None
     if not timestamp.installed():
         return Sentence(
-            about, f"{place.name} was not checked: that needs one more package (pip install 'prober[tsa]').", False
+            about,
+            f"{place.name} was not checked: that needs one more package (pip install 'rfc3161-client>=1.0.9').",
+            False,
         )
     try:
         stamp = timestamp.read(content, path)

@@ -2,8 +2,6 @@
 
 import hashlib
 import io
-import os
-import tempfile
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -30,6 +28,7 @@ from prober.archive import (
 from prober.audit.derive import Held, findings_of, history_of, models_of, other_probes, package_files, scored
 from prober.bundle import bag, bodies, chain, container, envelope
 from prober.clock import instant
+from prober.files import replace_file
 from prober.handwriting import load_yaml
 from prober.keys import Signer
 from prober.ledger import Ledger, file_name
@@ -526,20 +525,9 @@ def _size(folder: Path) -> int:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Written beside and renamed, so that a kill leaves no half of a bundle."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, beside = tempfile.mkstemp(prefix=".part-", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(beside, 0o644)
-            os.replace(beside, path)
-        except BaseException:
-            Path(beside).unlink(missing_ok=True)
-            raise
+        replace_file(path, content)
     except OSError as error:
         raise Mistake(
             f"{path}: the bundle cannot be written ({error.strerror}); name another file with --out."

@@ -1,7 +1,7 @@
 """A trusted timestamp of a bundle file: what is asked, and whether the answer is one about this file.
 
 Source: RFC 3161. The request is section 2.4.1, the response 2.4.2. The formats are read by `rfc3161-client`, which
-belongs to the extra `prober[tsa]` and is loaded only here.
+belongs to the extra `tsa` and is loaded only here.
 """
 
 import hashlib
@@ -143,7 +143,7 @@ def load_roots(path: Path) -> tuple["Certificate", ...]:
 
 def _need_extra() -> None:
     if not installed():
-        raise Mistake("Timestamps need one more package; install it with `pip install 'prober[tsa]'`.")
+        raise Mistake("Timestamps need one more package; install it with `pip install 'rfc3161-client>=1.0.9'`.")
 
 
 def _check_status(response: "TimeStampResponse") -> None:

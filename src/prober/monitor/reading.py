@@ -8,12 +8,12 @@ from fractions import Fraction
 from pathlib import Path
 
 from prober.clock import Clock, SystemClock
+from prober.files import replace_file
 from prober.mistake import Mistake
 from prober.monitor.commands import Busy, locked
 from prober.monitor.hindsight import Asked, hindsight, sla, trend
 from prober.monitor.rebuild import rebuild
 from prober.monitor.settings import Settings, load_settings
-from prober.monitor.tell.files import replace_file
 from prober.nouns.bundle import BundleFacts
 from prober.nouns.hindsight import KeptBundle
 from prober.render import hindsight as words

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from prober.clock import Clock, instant
+from prober.files import replace_file
 from prober.history.store import History, Pending
 from prober.mistake import place_of
 from prober.monitor import metrics
 from prober.monitor.settings import FEED, METRICS, Settings
 from prober.monitor.standing import standings
 from prober.monitor.tell import NotSent, Secrets, Sent, heartbeat, send, write_feed
-from prober.monitor.tell.files import replace_file
 from prober.nouns.incident import Message
 from prober.nouns.monitor import Recipient
 

@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from prober.clock import Clock, instant
+from prober.files import replace_file
 from prober.mistake import Mistake
-from prober.monitor.tell.files import replace_file
 from prober.monitor.tell.outcome import LIMITS, Limits
 from prober.monitor.tell.secrets import Secrets, value_of
 from prober.monitor.tell.web import NoAnswer, ask, check_address

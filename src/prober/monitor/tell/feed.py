@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from prober.export.names import named
 from prober.export.text import clean, first_moment
-from prober.monitor.tell.files import replace_file
+from prober.files import replace_file
 from prober.monitor.tell.words import is_private, render_text
 from prober.nouns.incident import Message
 
