@@ -90,7 +90,7 @@ def consider(look: Look, facts: Facts | None, before: Before, policy: Policy) ->
     turned = [_turn(reading, change, before, look, policy) for reading, change in readings]
     if kept is not None and any(one.event == "suspected" for one in turned):
         # What follows from something that a second look may take back is compared when it is settled.
-        kept = kept.model_copy(update=_without(kept, *FOLLOW))
+        kept = kept.without(*FOLLOW)
         delta = delta.model_copy(update={"changes": _not_following(delta.changes)}) if delta is not None else None
     incidents, messages = _incidents(look, turned, before, policy)
     states = {one.state.key: one.state for one in turned}
@@ -190,7 +190,7 @@ def _kept(facts: Facts, look: Look, before: Before, *, troubled: bool) -> Facts:
 
 def _delta(kept: Facts, before: Before, policy: Policy) -> Delta | None:
     """The changes against what stood before: each area against the look that last saw it."""
-    shown = kept.model_copy(update=_without(kept, UNDECIDED))
+    shown = kept.without(UNDECIDED)
     changes: list[Change] = []
     now = _values(shown)
     changed = [key for one in before.standing for key in _different(_values(one), now, one.seen)]
@@ -233,7 +233,7 @@ def _as_last_compared(one: Facts, before: Before) -> Facts:
         for key, state in before.states.items()
         if state.course == "steady" and state.value != state.baseline and state.baseline is not None
     }
-    plain = one.model_copy(update=_without(one, UNDECIDED))
+    plain = one.without(UNDECIDED)
     facts = tuple(
         fact.model_copy(update={"value": held_back[fact.key]}) if fact.key in held_back else fact
         for fact in plain.facts
@@ -487,13 +487,6 @@ def _waiver(keys: Iterable[str], changes: Iterable[Change], waivers: Sequence[Wa
 
 def _not_following(changes: Sequence[Change]) -> tuple[Change, ...]:
     return tuple(one for one in changes if _area(one.key) not in FOLLOW)
-
-
-def _without(facts: Facts, *areas: str) -> dict[str, tuple[object, ...]]:
-    return {
-        "seen": tuple(one for one in facts.seen if one not in areas),
-        "facts": tuple(one for one in facts.facts if _area(one.key) not in areas),
-    }
 
 
 @lru_cache(maxsize=65_536)

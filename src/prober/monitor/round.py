@@ -18,7 +18,7 @@ from prober.diff.families import HOSTS, area_of
 from prober.handwriting import line_of
 from prober.history.store import AHEAD, History, HistoryLost, Recorded, Told
 from prober.mistake import BadFolder, Mistake, place_of
-from prober.monitor import news
+from prober.monitor import clocks, news
 from prober.monitor.consider import AVAILABILITY, FOLLOW, Before, Policy, consider
 from prober.monitor.looking import Looked, Task, ask, assess, finished, put_aside
 from prober.monitor.retention import CUT
@@ -34,7 +34,7 @@ SECOND_LOOK_HOURS = 6
 """A suspicion that is older is settled by the next look of its kind instead."""
 REMEMBERED_DAYS = 60
 """How far back a digest looks for what another kind of look has told already."""
-_NIGHT, _TOLD = "digest.night", "digest.told"
+_NIGHT, _TOLD, _CLOCKS = "digest.night", "digest.told", "digest.clocks"
 _EVER = "9999"
 _NIGHTS = ("night", "week")
 FOLDERS_BACK = 4
@@ -302,6 +302,7 @@ class Round:
             )
             considered = consider(look, looked.facts, before, policy)
             self._history.record(considered.recorded)
+            self._note_clock(looked)
             self.done.looks += 1
             fresh = [one for one in considered.recorded.incidents if one.closed is None and one.opened == look.began]
             self.done.opened += len(fresh)
@@ -312,6 +313,16 @@ class Round:
                         f"true`); see `prober history {look.target}`."
                     )
             self.done.closed += sum(one.closed is not None for one in considered.recorded.incidents)
+
+    def _note_clock(self, looked: Looked) -> None:
+        """Note for the digest that the clocks of server and monitor differ, or forget it when they agree again."""
+        before = clocks.read_notes(self._history.mark(_CLOCKS)) if looked.ahead is not None else {}
+        after = clocks.noted(before, looked.look.target, looked.ahead)
+        if after != before:
+            self._history.tell((), marks={_CLOCKS: clocks.written(after)})
+        if after.keys() - before.keys() and looked.ahead is not None:
+            for _, words in news.clock_notes({looked.look.target: looked.ahead}, targets=1):
+                self._say(words)
 
     async def _pick_up(self) -> None:
         """Record what an earlier round had collected when it was killed."""
@@ -424,12 +435,26 @@ class Round:
         told = int(self._history.mark(_TOLD) or 0)
         listed = self._history.changes(since=told)
         marks = {_NIGHT: night}
+        last = max((number for number, _, _ in listed), default=told)
+        marks |= {_TOLD: str(last)} if listed else {}
+        notes = self._notes(now, marks)
         messages: list[Told] = []
-        if listed:
-            last = max(number for number, _, _ in listed)
-            marks[_TOLD] = str(last)
-            messages = self._digests(night, last, self._worth_telling(listed), now)
+        if listed or notes:
+            messages = self._digests(night, last, self._worth_telling(listed), notes, now)
         self._history.tell(messages, marks=marks)
+
+    def _notes(self, now: datetime, marks: dict[str, str]) -> list[tuple[str | None, str]]:
+        """What a digest says of the watching itself, each sentence with the target that it is about (None: all).
+
+        What is to be remembered of that once it is told goes into `marks`.
+        """
+        apart = clocks.read_notes(self._history.mark(_CLOCKS))
+        names = {one.name for one in self._settings.monitor.targets}
+        due = {name: one for name, one in apart.items() if name in names and one.is_due(now)}
+        if due:
+            marks[_CLOCKS] = clocks.written(clocks.told(apart, due, instant(now)))
+        ahead = {name: timedelta(seconds=one.ahead) for name, one in due.items()}
+        return news.clock_notes(ahead, len(names))
 
     def _night(self, now: datetime) -> str | None:
         """The night that is over: every target was looked at, and again where that was needed. None while it is not."""
@@ -457,6 +482,8 @@ class Round:
 
     def _worth_telling(self, listed: Sequence[tuple[int, str, Change]]) -> dict[str, list[Change]]:
         """What changed in all and is told by no incident, by target. Two kinds of look tell the same change once."""
+        if not listed:
+            return {}
         first = min(change.after.started for _, _, change in listed)
         number = min(number for number, _, _ in listed)
         known: dict[tuple[str, str], str | None] = {}
@@ -480,7 +507,14 @@ class Round:
                 found.setdefault(target, []).append(change)
         return found
 
-    def _digests(self, night: str, last: int, changes: Mapping[str, Sequence[Change]], now: datetime) -> list[Told]:
+    def _digests(
+        self,
+        night: str,
+        last: int,
+        changes: Mapping[str, Sequence[Change]],
+        notes: Sequence[tuple[str | None, str]],
+        now: datetime,
+    ) -> list[Told]:
         """One digest for all, and one for each set of targets that a recipient is limited to."""
         monitor = self._settings.monitor
         names = {one.name for one in monitor.targets}
@@ -496,7 +530,8 @@ class Round:
         for scope, within in scopes.items():
             mine = {target: listed for target, listed in changes.items() if target in within}
             count = sum(target in within for target in open_now)
-            message = news.digest(night, last, instant(now), mine, count, scope)
+            about = [words for target, words in notes if not scope or target is None or target in within]
+            message = news.digest(night, last, instant(now), mine, count, scope, about)
             if message is not None:
                 told = self._settings.recipients(message, now)
                 limited = {one.name for one in monitor.recipients if tuple(sorted(one.targets)) == scope}
