@@ -581,31 +581,6 @@ def test_a_feed_that_cannot_be_written_keeps_nothing_else_from_it(lean: Story) -
 
 
 @pytest.mark.deep
-def test_a_target_that_is_removed_leaves_no_incident_and_makes_no_noise(lean: Story, told: Inbox) -> None:
-    two(lean)
-    lean.start()
-    assert night(lean, 1) == 0, lean.said
-    lean.script.status = 503
-    assert night(lean, 2) == 0, lean.said
-    assert sorted(one["kind"] for one in told.told) == ["opened", "opened"]
-    told.told.clear()
-    path = lean.place / "monitor.yaml"
-    whole = path.read_text()
-    path.write_text("\n".join(line for line in whole.split("\n") if "name: other" not in line))
-    lean.said.clear()
-    assert night(lean, 3) == 0, lean.said
-    assert lean.said == ["other is not in the configuration any more, so its open incident is closed."]
-    with lean.history() as history:
-        assert [(one.target, one.closed_because) for one in history.incidents(target="other")] == [("other", "removed")]
-        assert len(history.incidents(target="main", open_only=True)) == 1
-        assert history.states("other") == {}
-    assert told.told == []
-    path.write_text(whole)
-    assert night(lean, 4) == 0, lean.said
-    assert [(one["kind"], one["target"]) for one in told.told] == [("opened", "other")]
-
-
-@pytest.mark.deep
 def test_a_target_that_is_renamed_and_moved_goes_on_where_it_was(lean: Story, told: Inbox) -> None:
     lean.start()
     assert night(lean, 1) == 0, lean.said

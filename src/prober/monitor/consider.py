@@ -39,7 +39,8 @@ TRANSIENT: tuple[Reason, ...] = (
     "deadline",
 )
 """Reasons that say more about the moment than about the server: what follows from such a look is not compared."""
-_OF_LITTLE = frozenset({"finding", UNDECIDED, "tls", "certificate", "certificate_name", "latency"})
+OF_LITTLE = frozenset({"finding", UNDECIDED, "tls", "certificate", "certificate_name", "latency"})
+"""The areas of facts that a look tells of which asks for some probes alone."""
 _FIRED = ("suspected", "confirmed")
 _LIVES = ("enough", "short", "expired")
 Send = Callable[[Message], tuple[tuple[str, str], ...]]
@@ -155,7 +156,7 @@ def _kept(facts: Facts, look: Look, before: Before, *, troubled: bool) -> Facts:
         seen &= {"finding", UNDECIDED}
     elif look.probes is not None and look.part == 0:
         # A look that asks little tells of what it asks; what follows from it is seen by the whole look.
-        seen &= _OF_LITTLE
+        seen &= OF_LITTLE
     kept: dict[str, Fact] = {}
     transient = False
     for fact in facts.facts:

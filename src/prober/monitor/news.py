@@ -1,5 +1,6 @@
 """The words of what is told: one message for an incident that opens or closes, one digest for a night."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Literal
@@ -10,6 +11,12 @@ from prober.nouns.look import Look
 
 MOST_LINES, MOST_CARRIED = 20, 200
 """Lines of one target in a message, the rest of which is counted; and changes of an incident that go with it."""
+Note = tuple[str | None, str]
+"""A line of a digest about the watching itself, with the target that it is about; None: about all."""
+_LOOKED_AT_NO_MORE = (
+    "The configuration looks at this no more, so its incident is closed; whether it is over is not known."
+)
+_LOOKED_AT_AGAIN = "The configuration looks at this again, so its incident is open again."
 _LIVES = {
     "short": "The certificate is near its end",
     "expired": "The certificate has expired",
@@ -103,6 +110,39 @@ def closed_message(incident: Incident, look: Look) -> Message:
     )
 
 
+def unwatched_message(incident: Incident, now: str, *, again: bool) -> Message:
+    """What is told at once of a private incident that nobody looks at any more, or that somebody looks at again."""
+    return Message(
+        id=f"{incident.id}.{'again' if again else 'removed'}.{now}",
+        kind="gate",
+        target=incident.target,
+        private=True,
+        time=now,
+        title=f"{'Looked at again' if again else 'Looked at no more'}: {incident.title}",
+        lines=(_LOOKED_AT_AGAIN if again else _LOOKED_AT_NO_MORE,),
+        incidents=(_in_message(incident),),
+    )
+
+
+def unwatched_note(incident: Incident, *, again: bool) -> str:
+    """The same of a public incident, as one line of a digest."""
+    return f"{incident.title}. {_LOOKED_AT_AGAIN if again else _LOOKED_AT_NO_MORE}"
+
+
+def limited(notes: Sequence[Note]) -> list[Note]:
+    """The notes without those of one target that are too many; how many that are is told."""
+    kept: list[Note] = []
+    counts = Counter(target for target, _ in notes)
+    seen: Counter[str | None] = Counter()
+    for target, words in notes:
+        seen[target] += 1
+        if seen[target] <= MOST_LINES:
+            kept.append((target, words))
+        elif seen[target] == counts[target]:
+            kept.append((target, f"{target}: {counts[target] - MOST_LINES} more of these are in the history."))
+    return kept
+
+
 def digest(
     night: str,
     last: int,
@@ -137,7 +177,7 @@ def digest(
     )
 
 
-def clock_notes(ahead: Mapping[str, timedelta], targets: int) -> list[tuple[str | None, str]]:
+def clock_notes(ahead: Mapping[str, timedelta], targets: int) -> list[Note]:
     """What is told of servers whose clock is so far ahead of the monitor's (below zero: behind), of so many targets.
 
     Each sentence with the target that it is about; None where it is about the monitor. Most servers rarely err
