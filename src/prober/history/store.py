@@ -154,6 +154,14 @@ class Overview:
     criteria: Mapping[str, Mapping[str, str]]
 
 
+def moved_without_a_word(name: str, old: str, new: str) -> str:
+    """What is said of a target whose base is another one than the history has."""
+    return (
+        f"The target {name} was {old} until now and is {new} in the configuration. If it is the same server, say "
+        f"`moved_from: [{old}]`; if it is another one, give it another name."
+    )
+
+
 def sqlite_url(path: Path) -> URL:
     """The URL of a history in a file."""
     return URL.create("sqlite+pysqlite", database=str(path))
@@ -347,10 +355,7 @@ class History:
             if row.base == base:
                 return
             if row.base not in moved_from:
-                raise Mistake(
-                    f"The target {name} was {row.base} until now and is {base} in the configuration. If it is the same "
-                    f"server, say `moved_from: [{row.base}]`; if it is another one, give it another name."
-                )
+                raise Mistake(moved_without_a_word(name, row.base, base))
             connection.execute(update(tables.targets).where(tables.targets.c.id == row.id).values(base=base))
 
     def record(self, one: Recorded) -> int:
