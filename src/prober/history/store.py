@@ -481,9 +481,11 @@ class History:
             connection.execute(made.on_conflict_do_update(index_elements=["target", "plan"], set_=new), rows)
 
     def _keep_states(self, connection: Connection, target: int, states: Iterable[KeyState]) -> None:
-        for state in states:
-            row = {"target": target, "key": state.key, "course": state.course, "line": state.line()}
-            self._upsert(connection, tables.states, row, ("target", "key"))
+        rows = [{"target": target, "key": state.key, "course": state.course, "line": state.line()} for state in states]
+        if rows:
+            made = (sqlite if self.is_sqlite else postgresql).insert(tables.states)
+            new = {name: made.excluded[name] for name in ("course", "line")}
+            connection.execute(made.on_conflict_do_update(index_elements=["target", "key"], set_=new), rows)
 
     def tell(self, messages: Iterable[Told], marks: Mapping[str, str] = MappingProxyType({})) -> None:
         """Put messages that belong to no single look into the box of those to send; a known id is not put in again.
@@ -569,7 +571,7 @@ class History:
             self._upsert(connection, tables.rounds, {"began": began, "looks": 0, "failed": 0}, ("began",))
 
     def round_ended(self, began: str, ended: str, looks: int, failed: int) -> None:
-        """The same round ended, with so many looks."""
+        """The same round ended, with so many looks; or it is at work still, and this is how far it came."""
         row = {"began": began, "ended": ended, "looks": looks, "failed": failed}
         with self._writing() as connection:
             self._upsert(connection, tables.rounds, row, ("began",))
@@ -715,7 +717,8 @@ class History:
         """Whether the monitor was alive between two instants; None where nothing so old is remembered."""
         table = tables.rounds
         with self._reading() as connection:
-            query = select(table.c.began).where(table.c.began >= begins, table.c.began < ends).limit(1)
+            at_work = func.coalesce(table.c.ended, table.c.began)
+            query = select(table.c.began).where(table.c.began < ends, at_work >= begins).limit(1)
             if connection.scalar(query) is not None:
                 return True
             first = connection.scalar(select(func.min(table.c.began)))

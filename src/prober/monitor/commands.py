@@ -164,7 +164,16 @@ async def _watch(
         settings = force.settings
         wake = clock.utc() + LONGEST_REST
         try:
-            done = await one_round(settings, history, clock, stopping, complain, wait_for_second=False)
+            done = await one_round(
+                settings,
+                history,
+                clock,
+                stopping,
+                complain,
+                wait_for_second=False,
+                enough=force.asked,
+                shown=lambda text: listener.show(text, clock.utc() + LATE) if listener is not None else None,
+            )
             metrics = done.metrics
             bugs = bugs or bool(done.bugs)
             if done.looks or done.failed or done.bugs:
@@ -186,13 +195,31 @@ async def _watch(
 
 
 async def one_round(
-    settings: Settings, history: History, clock: Clock, stopping: asyncio.Event, complain: Say, *, wait_for_second: bool
+    settings: Settings,
+    history: History,
+    clock: Clock,
+    stopping: asyncio.Event,
+    complain: Say,
+    *,
+    wait_for_second: bool,
+    enough: asyncio.Event | None = None,
+    shown: Callable[[str], None] = lambda text: None,
 ) -> Done:
-    """A round with all that follows: sending, feed, metrics, heartbeat, and the removal of what is past its time."""
+    """A round with all that follows: sending, feed, metrics, heartbeat, and the removal of what is past its time.
+
+    The first four also while it lasts; `shown` then takes the text of the metrics. With `enough` set no look is begun.
+    """
     began = clock.monotonic_us()
     if not history.take_lock():
         raise HistoryAway("The connection broke, and another monitor writes into this database now; let it finish.")
-    done = await Round(settings, history, clock, complain, stopping).run(wait_for_second=wait_for_second)
+
+    async def meanwhile() -> None:
+        await send_pending(settings, history, clock, from_environment, complain, stopping)
+        shown(await asyncio.to_thread(publish, settings, history, clock, None, complain))
+        await beat(settings, history, clock, from_environment, complain)
+
+    round_ = Round(settings, history, clock, complain, stopping, meanwhile=meanwhile, enough=enough)
+    done = await round_.run(wait_for_second=wait_for_second)
     await send_pending(settings, history, clock, from_environment, complain, stopping)
     if done.looks:
         clear_away(settings, history, clock)

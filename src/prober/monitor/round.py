@@ -1,5 +1,8 @@
 """A round: every look that is due is made once, recorded with all that follows from it, and told.
 
+What comes due while a round is at work is made by it too, so that a poll of every five minutes does not wait for the
+last of a night's looks. From time to time, and at once when a gate of safety fired, what is to be told goes out.
+
 Whatever ends a round, the next one goes on where it was: slots that are recorded are done, run folders that are whole
 are recorded without asking again, and messages wait in the history until they are sent.
 """
@@ -8,7 +11,7 @@ import asyncio
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import nlargest
@@ -21,11 +24,12 @@ from prober.handwriting import line_of
 from prober.history.store import AHEAD, History, HistoryLost, Recorded, Told
 from prober.mistake import BadFolder, Mistake, place_of
 from prober.monitor import clocks, news
-from prober.monitor.consider import AVAILABILITY, FOLLOW, Before, Policy, consider
+from prober.monitor.consider import AVAILABILITY, FOLLOW, Before, Considered, Policy, consider
+from prober.monitor.line import Line
 from prober.monitor.looking import Looked, Task, ask, assess, finished, put_aside
 from prober.monitor.news import Note
 from prober.monitor.retention import CUT
-from prober.monitor.settings import RUNS, Settings, host_of
+from prober.monitor.settings import RUNS, Settings
 from prober.monitor.slots import Slot, due_from, missed, slot_at
 from prober.monitor.watched import fingerprint, rewatched
 from prober.nouns.base import canonical
@@ -35,6 +39,13 @@ from prober.nouns.look import Look
 from prober.nouns.monitor import LookPlan, Target
 
 Say = Callable[[str], None]
+Meanwhile = Callable[[], Awaitable[None]]
+TELL_EVERY = timedelta(minutes=5)
+"""How long what is to be told waits at most for a round to end."""
+LONGEST_ROUND = timedelta(hours=1)
+"""A daemon begins no more looks then, so that what belongs between two rounds is done."""
+LONGEST_UNSEEN = 15.0
+"""Real seconds after which it is seen that the clock was moved, or that the monitor is to stop."""
 SECOND_LOOK_HOURS = 6
 """A suspicion that is older is settled by the next look of its kind instead."""
 REMEMBERED_DAYS = 60
@@ -79,16 +90,33 @@ class Round:
     """One pass over everything that is due."""
 
     def __init__(
-        self, settings: Settings, history: History, clock: Clock, say: Say, stopping: asyncio.Event | None = None
+        self,
+        settings: Settings,
+        history: History,
+        clock: Clock,
+        say: Say,
+        stopping: asyncio.Event | None = None,
+        *,
+        meanwhile: Meanwhile | None = None,
+        enough: asyncio.Event | None = None,
     ) -> None:
+        """`meanwhile` sends and shows how things stand while looks are being made. With `enough` set no look is begun
+        any more; what is under way is finished, and the rest is due in the next round."""
         self._settings = settings
         self._history = history
         self._clock = clock
         self._say = say
         self._stopping = stopping or asyncio.Event()
+        self._asked_to_end = enough or asyncio.Event()
+        self._enough = False
+        self._left_over = False
+        self._meanwhile = meanwhile
+        self._telling: asyncio.Task[None] | None = None
+        self._urgent = False
         self._writing = asyncio.Lock()
         self.done = Done()
         self._jitter = settings.monitor.jitter_minutes
+        self._began = self._last_told = clock.utc()
 
     async def run(self, *, wait_for_second: bool) -> Done:
         """Make every due look. With `wait_for_second` the second looks are waited for; else a later round makes them.
@@ -97,27 +125,30 @@ class Round:
         """
         # A timer comes once: a single round spreads nothing, or it would miss whoever is due a little later.
         self._jitter = 0 if wait_for_second else self._settings.monitor.jitter_minutes
-        began = instant(self._clock.utc())
+        self._began = self._last_told = self._clock.utc()
+        began = instant(self._began)
         self._know_targets(began)
         # With the beginning of the round or not at all, so that a kill between them tells nobody twice.
         self._history.round_began(began, [*self._clock_put_back(began), *self._absence(began)])
         await self._pick_up()
         while not self._stopping.is_set():
+            await self._make(round_lasts=None if wait_for_second else LONGEST_ROUND)
             now = self._clock.utc()
-            tasks = [*self._due(now), *self._second_looks(now)]
-            if tasks:
-                await self._make(tasks)
-                continue
             later = self._second_looks(now, due=False)
-            if not wait_for_second or not later:
+            if not wait_for_second or not later or self._stopping.is_set() or self._enough:
                 break
             await self._rest((min(self._second_due(one) for one in later) - now).total_seconds())
         self.tell_digests()
         self.done.unfinished = self.done.unfinished or self._stopping.is_set()
-        self.done.next_due = self.next_due(self._clock.utc())
-        failed = self.done.failed + self.done.bugs
-        self._history.round_ended(began, instant(self._clock.utc()), self.done.looks, failed)
+        now = self._clock.utc()
+        self.done.next_due = now if self._left_over else self.next_due(now)
+        self._was_at_work()
         return self.done
+
+    def _was_at_work(self) -> None:
+        """Keep that the monitor was at work until now: should it be killed, the next round knows since when."""
+        failed = self.done.failed + self.done.bugs
+        self._history.round_ended(instant(self._began), instant(self._clock.utc()), self.done.looks, failed)
 
     def _know_targets(self, now: str) -> None:
         path = self._settings.path
@@ -243,28 +274,71 @@ class Round:
 
     # Making looks
 
-    async def _make(self, tasks: Sequence[Task]) -> None:
-        """Make looks side by side, but never two at the same host."""
-        by_host: dict[str, list[Task]] = {}
+    async def _make(self, *, round_lasts: timedelta | None) -> None:
+        """Make every look that is due, or comes due meanwhile, until nothing is left that is due."""
+        monitor = self._settings.monitor
+        line = Line(monitor.at_once, has_short=any(isinstance(one.every, int) for one in monitor.looks.values()))
+        running: dict[asyncio.Task[None], Task] = {}
+        until = self._began + round_lasts if round_lasts is not None else None
+        check = self._clock.utc()
+        failure: BaseException | None = None
+        while True:
+            now = self._clock.utc()
+            self._enough = self._asked_to_end.is_set() or (until is not None and now >= until)
+            try:
+                if failure is not None or self._stopping.is_set() or self._enough:
+                    self._put_off(line)
+                elif now >= check or not running:
+                    check = self._let_wait(line, now)
+                self._tell_meanwhile(now)
+            except HistoryLost as lost:
+                # What is under way is finished first: its evidence is recorded by a later round.
+                failure = lost
+                continue
+            while (task := line.take()) is not None:
+                running[asyncio.ensure_future(self._one(task))] = task
+            if not running:
+                break
+            # Real seconds, not the clock's: it is only looked again whether something came due.
+            await asyncio.wait(
+                running,
+                timeout=min(LONGEST_UNSEEN, max(0.05, (check - now).total_seconds())),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            for ended in [one for one in running if one.done()]:
+                line.done(running.pop(ended))
+                failure = failure or ended.exception()
+        if self._telling is not None:
+            await self._telling
+        if failure is not None:
+            raise failure
+
+    def _put_off(self, line: Line) -> None:
+        """What waits in the line is due in the next round."""
+        for task in line.clear():
+            self._left_over = True
+            del self.done.by_plan[self._marked(task)]
+
+    def _let_wait(self, line: Line, now: datetime) -> datetime:
+        """Put what is due into the line. When the next look will be due."""
+        tasks = [*self._due(now), *self._second_looks(now)]
         for task in tasks:
-            by_host.setdefault(host_of(task.target.base), []).append(task)
-        places = asyncio.Semaphore(self._settings.monitor.at_once)
+            self._mark(task)
+        line.add(sorted(tasks, key=lambda one: one.target.name))
+        # A look that is still to be made may have to be made again, and that comes due after it.
+        return min(self.next_due(now) or now + self._wait, now + self._wait)
 
-        async def at_one_host(listed: Sequence[Task]) -> None:
-            for task in listed:
-                async with places:
-                    if not self._stopping.is_set():
-                        await self._one(task)
-
-        # The hosts with most to ask are begun first, so that they do not end last.
-        order = sorted(by_host.values(), key=lambda listed: (-len(listed), listed[0].target.name))
-        results = await asyncio.gather(*(at_one_host(listed) for listed in order), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+    def _tell_meanwhile(self, now: datetime) -> None:
+        """Send what waits, and show that the monitor lives, beside the looks that are being made."""
+        if self._meanwhile is None or (self._telling is not None and not self._telling.done()):
+            return
+        if not self._urgent and timedelta() <= now - self._last_told < TELL_EVERY:
+            return
+        self._urgent, self._last_told = False, now
+        self._was_at_work()
+        self._telling = asyncio.ensure_future(self._meanwhile())
 
     async def _one(self, task: Task) -> None:
-        self._mark(task)
         there = finished(self._settings.state / task.place) is not None
         try:
             folder = await ask(task, self._settings, self._clock, self._stopping)
@@ -281,8 +355,10 @@ class Round:
         self.done.recovered += there
 
     def _mark(self, task: Task) -> None:
-        mark = f"{task.name}/{task.slot.name}" + (f".{task.part + 1}" if task.part else "")
-        self.done.by_plan[task.target.name, mark] = 1
+        self.done.by_plan[self._marked(task)] = 1
+
+    def _marked(self, task: Task) -> tuple[str, str]:
+        return task.target.name, f"{task.name}/{task.slot.name}" + (f".{task.part + 1}" if task.part else "")
 
     def _stumbled(self, task: Task, error: Exception) -> bool:
         """A look that could not be made or understood holds up no other. Whether it may be made anew at once."""
@@ -316,28 +392,35 @@ class Round:
         )
         self._history.tell([(message, self._settings.recipients(message, now))])
 
+    def _considered(self, looked: Looked, now: datetime) -> Considered:
+        """Consider a look and keep it with all that follows from it."""
+        look = looked.look
+        standing, states, incidents = self._history.before(look.target, look.plan)
+        before = Before(
+            standing=standing,
+            states=states,
+            incidents=incidents,
+            earlier=lambda keys: self._history.earlier(look.target, look.plan, keys),
+        )
+        policy = Policy(
+            rules=self._settings.monitor.alerts,
+            send=lambda message: self._settings.recipients(message, now),
+            waivers=self._settings.waivers.get(look.target, ()),
+            model=self._settings.model,
+            nightly=frozenset(name for name, one in self._settings.monitor.looks.items() if one.every in _NIGHTS),
+        )
+        considered = consider(look, looked.facts, before, policy)
+        self._history.record(considered.recorded)
+        return considered
+
     async def record(self, looked: Looked) -> None:
         """Keep a look with all that follows from it, after the looks that were recorded before."""
         async with self._writing:
             look = looked.look
-            now = self._clock.utc()
-            standing, states, incidents = self._history.before(look.target, look.plan)
-            before = Before(
-                standing=standing,
-                states=states,
-                incidents=incidents,
-                earlier=lambda keys: self._history.earlier(look.target, look.plan, keys),
-            )
-            policy = Policy(
-                rules=self._settings.monitor.alerts,
-                send=lambda message: self._settings.recipients(message, now),
-                waivers=self._settings.waivers.get(look.target, ()),
-                model=self._settings.model,
-                nightly=frozenset(name for name, one in self._settings.monitor.looks.items() if one.every in _NIGHTS),
-            )
-            considered = consider(look, looked.facts, before, policy)
-            self._history.record(considered.recorded)
+            # In a thread: what a server says may be so much that the other looks would seem slow meanwhile.
+            considered = await asyncio.to_thread(self._considered, looked, self._clock.utc())
             self._note_clock(looked)
+            self._urgent = self._urgent or any(one.private for one, _ in considered.recorded.messages)
             self.done.looks += 1
             fresh = [one for one in considered.recorded.incidents if one.closed is None and one.opened == look.began]
             self.done.opened += len(fresh)
@@ -444,16 +527,17 @@ class Round:
         if last is None:
             return []
         zone, moment = self._settings.zone, datetime.fromisoformat(now)
+        at_work = max(last[0], last[1] or "")
         known = self._history.last_slots()
         count = 0
         for name, plan in self._settings.monitor.looks.items():
             if name in known:
-                before = slot_at(plan, zone, datetime.fromisoformat(last[0]))
+                before = slot_at(plan, zone, datetime.fromisoformat(at_work))
                 gone = missed(plan, zone, before.name, slot_at(plan, zone, moment))
                 count += gone * sum(name in self._settings.plans_of(one) for one in self._settings.monitor.targets)
         if not count:
             return []
-        message = news.absence(last[1] or last[0], now, count, now)
+        message = news.absence(at_work, now, count, now)
         return [(message, self._settings.recipients(message, moment))]
 
     def tell_digests(self) -> None:

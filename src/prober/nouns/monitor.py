@@ -174,7 +174,12 @@ class Monitor(Noun):
     )
     time_zone: str = Field(default="UTC", description="An IANA name, for nights, weeks, quiet hours and maintenance.")
     contact: str | None = None
-    at_once: int = Field(default=8, ge=1, le=64, description="Targets that are looked at together.")
+    at_once: int = Field(
+        default=8,
+        ge=1,
+        le=64,
+        description="How many targets are looked at together. Where a plan is of minutes, a quarter is spared for it.",
+    )
     jitter_minutes: int = Field(
         default=0, ge=0, le=120, description="How far each target's look is spread by its name."
     )
