@@ -1,6 +1,7 @@
 """How messages read, and how they reach people: pure words, and senders against real servers on loopback."""
 
 import asyncio
+import base64
 import contextlib
 import email
 import email.policy
@@ -14,6 +15,7 @@ import re
 import socket
 import ssl
 import threading
+import traceback
 import tracemalloc
 import xml.etree.ElementTree as Xml
 from collections.abc import Callable, Iterator
@@ -545,6 +547,175 @@ def test_a_webhook_whose_certificate_cannot_be_trusted_gets_nothing(tmp_path: Pa
         assert server.requests == []
     finally:
         server.close()
+
+
+# Proxies
+
+
+class Door:
+    """A small http proxy on loopback: a tunnel to wherever it is asked for, or the same answer to everybody."""
+
+    def __init__(self, refusal: bytes | None = None) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._refusal = refusal
+        self.heads: list[bytes] = []
+        self.through = b""
+        self.port = int(self._listening.getsockname()[1])
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> "Door":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self._thread.join(5)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                near, _ = self._listening.accept()
+            except OSError:
+                return
+            near.settimeout(5)
+            with near, contextlib.suppress(OSError):
+                self._one(near)
+
+    def _one(self, near: socket.socket) -> None:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += near.recv(1)
+        self.heads.append(head)
+        if self._refusal is not None:
+            near.sendall(self._refusal)
+            return
+        host, _, port = head.split()[1].decode().rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=5) as far:
+            near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=self._pump, args=(far, near), daemon=True)
+            back.start()
+            while data := near.recv(65_536):
+                self.through += data
+                far.sendall(data)
+            far.shutdown(socket.SHUT_WR)
+            back.join(5)
+
+    @staticmethod
+    def _pump(far: socket.socket, near: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := far.recv(65_536):
+                near.sendall(data)
+
+
+@pytest.fixture
+def trusted_web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+    """A server over TLS, under an authority that this machine trusts for once."""
+    context, authority = prepare(tmp_path, "127.0.0.1", set())
+    (tmp_path / "ca.pem").write_bytes(authority)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    server = Web(context)
+    yield server
+    server.close()
+
+
+def test_a_webhook_goes_through_its_proxy_which_reads_nothing_of_it(trusted_web: Web) -> None:
+    trusted_web.answer(status(204))
+    hook = Recipient(name="ops", webhook="env:HOOK", proxy="env:DOOR")
+    with Door() as door:
+        url = f"http://me:{CANARY}%21@127.0.0.1:{door.port}"
+        assert told(hook, HOOK=trusted_web.url, DOOR=url) == Sent()
+    ((_, _, body),) = trusted_web.requests
+    assert json.loads(body)["id"] == MESSAGE.id
+    (head,) = door.heads
+    assert head.startswith(b"CONNECT 127.0.0.1:")
+    credentials = base64.b64encode(f"me:{CANARY}!".encode())
+    assert b"Proxy-Authorization: Basic " + credentials in head
+    assert CANARY.encode() not in door.through
+    assert MESSAGE.id.encode() not in door.through
+    assert CANARY not in repr(Recipient(name="ops", webhook="env:HOOK", proxy=url))
+
+
+def test_a_heartbeat_goes_through_its_proxy(trusted_web: Web, tmp_path: Path) -> None:
+    trusted_web.answer(status(200))
+    with Door() as door:
+        config = Heartbeat(url="env:BEAT", proxy=f"http://127.0.0.1:{door.port}/")
+        assert beat(config, tmp_path, BEAT=trusted_web.url) == ()
+    assert len(trusted_web.requests) == len(door.heads) == 1
+    assert b"authorization" not in door.heads[0].lower()
+
+
+@pytest.mark.parametrize(
+    ("refusal", "words"),
+    [
+        (b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", "its proxy opens no way to it"),
+        (b"HTTP/1.1 403 canary\r\nContent-Length: 0\r\n\r\n", "its proxy opens no way to it"),
+        (b"SSH-2.0-canary\r\n\r\n", "broke off, or spoke no HTTP"),
+        (b"", "broke off, or spoke no HTTP"),
+        (None, "cannot be reached, or its proxy cannot"),
+    ],
+)
+def test_a_proxy_that_refuses_is_tried_again(
+    trusted_web: Web, tmp_path: Path, refusal: bytes | None, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with Door(refusal) as door:
+        if refusal is None:
+            door.__exit__()
+        url = f"http://me:{CANARY}@127.0.0.1:{door.port}"
+        hook = Recipient(name="ops", webhook="env:HOOK", proxy="env:DOOR")
+        result = refused(told(hook, HOOK=trusted_web.url, DOOR=url))
+        failed = beat(Heartbeat(url="env:BEAT", proxy="env:DOOR"), tmp_path, BEAT=trusted_web.url, DOOR=url)
+    assert result.again
+    assert words in result.reason
+    assert words in failed[0]
+    assert CANARY not in f"{result}{failed}{caplog.text}"
+    assert trusted_web.requests == []
+
+
+@pytest.mark.parametrize(
+    ("proxy", "words"),
+    [
+        ("env:NOT_SET", "no variable"),
+        ("env:DOOR", "not the URL of an http proxy"),
+        (f"socks5://127.0.0.1/{CANARY}", "not the URL of an http proxy"),
+        (f"https://{CANARY}:1", "not the URL of an http proxy"),
+        (f"http://{CANARY}/path", "not the URL of an http proxy"),
+        (f"http://{CANARY}:port", "not the URL of an http proxy"),
+        (f"http://me:{CANARY}@127.0.0.1:1", "write `proxy: env:NAME`"),
+    ],
+)
+def test_a_proxy_that_cannot_be_gone_by_is_found_before_anything_happens(
+    proxy: str, words: str, tmp_path: Path
+) -> None:
+    door, address = f"http://me:{CANARY}@", "https://hook.example.org"
+    secrets = secrets_of(DOOR=door, HOOK=address)
+    hook = Recipient(name="ops", webhook="env:HOOK", proxy=proxy)
+    pulse = Heartbeat(url="env:HOOK", proxy=proxy)
+    with pytest.raises(Mistake, match=words) as one:
+        check_recipients([hook], None, secrets)
+    with pytest.raises(Mistake, match=words) as other:
+        check_heartbeat(pulse, secrets)
+    assert refused(told(hook, DOOR=door, HOOK=address)) == NotSent(str(one.value), again=False)
+    assert beat(pulse, tmp_path, DOOR=door, HOOK=address) == (str(other.value),)
+    shown = "".join("".join(traceback.format_exception(caught.value)) for caught in (one, other))
+    assert CANARY not in shown
+
+
+def test_nothing_that_a_proxy_could_read_goes_by_it() -> None:
+    hook = Recipient(name="ops", webhook="http://127.0.0.1:1/hook", proxy="http://127.0.0.1:1")
+    with pytest.raises(Mistake, match="only https goes by a proxy"):
+        check_recipients([hook], None, secrets_of())
+
+
+def test_only_what_goes_by_the_web_has_a_proxy() -> None:
+    with pytest.raises(ValueError, match="mail goes by SMTP, which knows no `proxy`"):
+        Recipient(name="ops", mail="a@example.org", proxy="http://127.0.0.1:1")
+    with pytest.raises(ValueError, match="Apprise goes its own way"):
+        Recipient(name="ops", apprise="env:CHAT", proxy="http://127.0.0.1:1")
+    with pytest.raises(ValueError, match="there is none"):
+        Heartbeat(file="beat.json", proxy="http://127.0.0.1:1")
 
 
 # Mails

@@ -250,7 +250,7 @@ _TYPE_WORDS: Mapping[str, str] = {
     "union_tag_not_found": "say `kind: maturity` (levels) or `kind: profile` (counts)",
     "union_tag_invalid": "say `kind: maturity` (levels) or `kind: profile` (counts)",
 }
-_SECRETS = frozenset({"bearer", "database", "password", "secret", "webhook", "apprise"})
+_SECRETS = frozenset({"bearer", "database", "password", "secret", "webhook", "apprise", "proxy"})
 """Places where somebody may have written a secret: what stands there is never shown."""
 
 

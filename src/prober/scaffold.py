@@ -126,6 +126,7 @@ targets:
 # alerts: {second_look_minutes: 10, clear_looks: 2, quiet: ["22:00", "06:00"]}
 # recipients:
 #   - {name: operations, webhook: "env:PROBER_WEBHOOK", kinds: [opened, closed, monitor]}
+#   # proxy: http://proxy.example.org:3128 goes with a webhook and with the heartbeat's url; with a password: env:NAME
 #   - {name: lead, mail: lead@example.org, kinds: [digest]}
 #   - {name: safety, mail: safety@example.org, kinds: [gate], private: true}
 # mail: {host: smtp.example.org, sender: prober@example.org, user: prober, password: "env:PROBER_SMTP_PASSWORD"}

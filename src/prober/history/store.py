@@ -494,8 +494,11 @@ class History:
         """
         with self._writing() as connection:
             self._keep_news(connection, 0, (), messages)
-            for name, value in marks.items():
-                self._upsert(connection, tables.about, {"name": f"mark.{name}", "value": value}, ("name",))
+            self._mark(connection, marks)
+
+    def _mark(self, connection: Connection, marks: Mapping[str, str]) -> None:
+        for name, value in marks.items():
+            self._upsert(connection, tables.about, {"name": f"mark.{name}", "value": value}, ("name",))
 
     def mark(self, name: str) -> str | None:
         """A mark that was kept with messages."""
@@ -518,8 +521,7 @@ class History:
                 self._keep_news(connection, self._target(connection, one.target), (one,), ())
             self._keep_news(connection, 0, (), messages)
             held = (set(self._unwatched(connection)) | {one.id for one in closed}) - {one.id for one in again}
-            for name, value in {**marks, UNWATCHED: canonical(sorted(held))}.items():
-                self._upsert(connection, tables.about, {"name": f"mark.{name}", "value": value}, ("name",))
+            self._mark(connection, {**marks, UNWATCHED: canonical(sorted(held))})
 
     def unwatched(self) -> list[Incident]:
         """The incidents that were closed because nobody looks at them any more, under the present names of targets."""
@@ -564,10 +566,13 @@ class History:
                 .values(state=state, tries=one.tries + 1, due=due, why=why)
             )
 
-    def round_began(self, began: str, messages: Iterable[Told] = ()) -> None:
-        """A round of the monitor began, which shows later that it was alive; with what is told at that."""
+    def round_began(
+        self, began: str, messages: Iterable[Told] = (), marks: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """A round of the monitor began, which shows later that it was alive; with what is told and marked at that."""
         with self._writing() as connection:
             self._keep_news(connection, 0, (), messages)
+            self._mark(connection, marks)
             self._upsert(connection, tables.rounds, {"began": began, "looks": 0, "failed": 0}, ("began",))
 
     def round_ended(self, began: str, ended: str, looks: int, failed: int) -> None:

@@ -127,9 +127,10 @@ class Round:
         self._jitter = 0 if wait_for_second else self._settings.monitor.jitter_minutes
         self._began = self._last_told = self._clock.utc()
         began = instant(self._began)
-        self._know_targets(began)
+        self._know_targets()
+        marks = self.watch(began)
         # With the beginning of the round or not at all, so that a kill between them tells nobody twice.
-        self._history.round_began(began, [*self._clock_put_back(began), *self._absence(began)])
+        self._history.round_began(began, [*self._clock_put_back(began), *self._absence(began)], marks)
         await self._pick_up()
         while not self._stopping.is_set():
             await self._make(round_lasts=None if wait_for_second else LONGEST_ROUND)
@@ -150,7 +151,7 @@ class Round:
         failed = self.done.failed + self.done.bugs
         self._history.round_ended(instant(self._began), instant(self._clock.utc()), self.done.looks, failed)
 
-    def _know_targets(self, now: str) -> None:
+    def _know_targets(self) -> None:
         path = self._settings.path
         known = self._history.targets()
         for number, target in enumerate(self._settings.monitor.targets):
@@ -162,14 +163,18 @@ class Round:
                 raise
             except Mistake as mistake:
                 raise Mistake(f"{path}:{line_of(path, 'targets', number)}: {mistake}") from mistake
-        self.watch(now)
 
-    def watch(self, now: str) -> None:
-        """Close the incidents that the configuration looks at no more, and open those again that it does."""
+    def watch(self, now: str) -> dict[str, str]:
+        """Close the incidents that the configuration looks at no more, and open those again that it does.
+
+        The mark that spares asking again; where something changed it is kept already, else with the next thing.
+        """
         of = fingerprint(self._settings, datetime.fromisoformat(now))
         if of == self._history.mark(_WATCHED):
-            return
+            return {}
         changed = rewatched(self._settings, self._history, now)
+        if not (changed.closed or changed.again):
+            return {_WATCHED: of}
         notes: list[Note] = [(target, words) for target, words in json.loads(self._history.mark(_UNWATCHED) or "[]")]
         messages: list[Told] = []
         for again, listed in ((False, changed.closed), (True, changed.again)):
@@ -183,6 +188,7 @@ class Round:
                 self._say(self._about_watching(target, count, again=again))
         marks = {_WATCHED: of, _UNWATCHED: canonical([list(one) for one in notes])}
         self._history.rewatch(changed.closed, changed.again, messages, marks)
+        return {}
 
     def forget_notes(self) -> None:
         """Tell nothing of the watching as it was until now: it was told then, or it shows itself again."""

@@ -35,7 +35,12 @@ DATABASE, LOCK, RUNS, FEED, METRICS = "history.db", "monitor.lock", "runs", "fee
 _USUAL: frozenset[Permit] = frozenset({"active", "credentials", "patient_data"})
 """What a look may do whose plan names no permits: it starts no job and writes nothing."""
 
-_OPTIONS = {"--allow-http": "`allow_http: true`", "--bearer-env": "`bearer`", "--ca-file": "`ca_file`"}
+_OPTIONS = {
+    "--allow-http": "`allow_http: true`",
+    "--bearer-env": "`bearer`",
+    "--ca-file": "`ca_file`",
+    "--proxy": "`proxy`",
+}
 """What the words for a single run call by its option, and this file by its name."""
 
 

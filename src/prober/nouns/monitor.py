@@ -122,6 +122,11 @@ class Recipient(Noun):
         pattern="^env:[A-Za-z_][A-Za-z0-9_]*$",
         description="Signs what a webhook is sent (HMAC-SHA256), so that it can tell who sent it.",
     )
+    proxy: str | None = Field(
+        default=None,
+        repr=False,
+        description="The http proxy on the way to a webhook, or env:NAME if it has a password.",
+    )
     kinds: tuple[Literal["opened", "closed", "digest", "gate", "monitor"], ...] = ("opened", "closed", "digest")
     targets: tuple[Name, ...] = Field(default=(), description="Empty: all.")
     private: bool = Field(default=False, description="May be told of gates of safety: the authorization's contact.")
@@ -132,6 +137,12 @@ class Recipient(Noun):
             raise ValueError(f"{self.name}: a recipient has exactly one of webhook, mail, apprise.")
         if self.secret is not None and self.webhook is None:
             raise ValueError(f"{self.name}: `secret` signs what a webhook is sent; this recipient is none.")
+        if self.proxy is not None and self.mail is not None:
+            raise ValueError(
+                f"{self.name}: mail goes by SMTP, which knows no `proxy`; name a mail server within reach."
+            )
+        if self.proxy is not None and self.webhook is None:
+            raise ValueError(f"{self.name}: `proxy` is for a webhook; Apprise goes its own way.")
         return self
 
 
@@ -152,6 +163,15 @@ class Heartbeat(Noun):
 
     file: str | None = None
     url: str | None = Field(default=None, description="An https URL, or env:NAME.")
+    proxy: str | None = Field(
+        default=None, repr=False, description="The http proxy on the way to `url`, or env:NAME if it has a password."
+    )
+
+    @model_validator(mode="after")
+    def _on_the_way(self) -> "Heartbeat":
+        if self.proxy is not None and self.url is None:
+            raise ValueError("heartbeat: `proxy` is on the way to `url`, and there is none.")
+        return self
 
 
 class Retention(Noun):

@@ -11,7 +11,7 @@ from prober.files import replace_file
 from prober.mistake import Mistake
 from prober.monitor.tell.outcome import LIMITS, Limits
 from prober.monitor.tell.secrets import Secrets, value_of
-from prober.monitor.tell.web import NoAnswer, ask, check_address
+from prober.monitor.tell.web import NoAnswer, ask, check_address, proxy_of
 from prober.nouns.base import Noun
 from prober.nouns.monitor import Heartbeat
 
@@ -28,8 +28,16 @@ class Beat(Noun):
 
 def check_heartbeat(config: Heartbeat, secrets: Secrets) -> None:
     """Raise Mistake for an address that could not be asked: to be asked before the first look."""
-    if config.url is not None:
-        check_address(value_of(config.url, secrets), _WHAT)
+    _way(config, secrets)
+
+
+def _way(config: Heartbeat, secrets: Secrets) -> tuple[str, str | None] | None:
+    """The address to ask and the proxy on the way to it. Raises Mistake."""
+    if config.url is None:
+        return None
+    url = value_of(config.url, secrets)
+    check_address(url, _WHAT)
+    return url, proxy_of(config.proxy, url, "the heartbeat", secrets)
 
 
 async def heartbeat(
@@ -53,13 +61,13 @@ async def heartbeat(
             await asyncio.to_thread(replace_file, folder / config.file, content.encode())
         except OSError as error:
             failed.append(f"The heartbeat file {config.file} cannot be written ({error.strerror}).")
-    if config.url is not None:
-        try:
-            url = value_of(config.url, secrets)
-            check_address(url, _WHAT)
-        except Mistake as mistake:
-            return (*failed, str(mistake))
-        answer = await ask("GET", url, content=None, headers={}, clock=clock, limits=limits)
+    try:
+        way = _way(config, secrets)
+    except Mistake as mistake:
+        return (*failed, str(mistake))
+    if way is not None:
+        url, proxy = way
+        answer = await ask("GET", url, content=None, headers={}, clock=clock, limits=limits, proxy=proxy)
         if isinstance(answer, NoAnswer):
             failed.append(f"{_WHAT} {answer.why}.")
         elif not 200 <= answer.status < 300:

@@ -18,6 +18,8 @@ from prober.clock import Clock
 from prober.mistake import Mistake
 from prober.monitor.tell.outcome import Limits
 from prober.monitor.tell.quiet import quiet_web
+from prober.monitor.tell.secrets import Secrets, value_of
+from prober.permission import checked_proxy
 from prober.session.addresses import is_loopback_as_written
 from prober.session.tls import request_context
 
@@ -51,10 +53,40 @@ def check_address(url: str, what: str) -> None:
         raise Mistake(f"{what}: prober sends messages over https alone; give an address that begins with https://.")
 
 
+def proxy_of(text: str | None, url: str, what: str, secrets: Secrets) -> str | None:
+    """The proxy on the way to this address, or None. Raises Mistake for one that cannot be gone by.
+
+    One with a password comes by reference, and nothing goes by a proxy that could read it.
+    """
+    if text is None:
+        return None
+    found = value_of(text, secrets)
+    try:
+        checked_proxy(found)
+        httpx.Proxy(found)
+    except (Mistake, ValueError, httpx.InvalidURL):
+        # From here on the words of others would hold the address.
+        raise Mistake(
+            f"The proxy of {what}: this is not the URL of an http proxy; write it as http://proxy.example:3128."
+        ) from None
+    if found == text and "@" in urlsplit(text).netloc:
+        raise Mistake(f"The proxy of {what}: its name and password belong into a variable; write `proxy: env:NAME`.")
+    if urlsplit(url).scheme != "https":
+        raise Mistake(f"The proxy of {what}: only https goes by a proxy, which could read anything else.")
+    return found
+
+
 async def ask(
-    method: str, url: str, *, content: bytes | None, headers: Mapping[str, str], clock: Clock, limits: Limits
+    method: str,
+    url: str,
+    *,
+    content: bytes | None,
+    headers: Mapping[str, str],
+    clock: Clock,
+    limits: Limits,
+    proxy: str | None = None,
 ) -> Answer | NoAnswer:
-    """Send one request. Nothing is raised for what the other side does or leaves undone."""
+    """Send one request. Nothing is raised for what the other side, or the proxy, does or leaves undone."""
     sent = {"User-Agent": f"prober/{__version__}", "Accept-Encoding": "identity", "Accept": "*/*", **headers}
     status: int | None = None
     wait: int | None = None
@@ -66,6 +98,7 @@ async def ask(
             async with (
                 httpx.AsyncClient(
                     verify=trusted,
+                    proxy=proxy,
                     trust_env=False,
                     follow_redirects=False,
                     timeout=limits.deadline_seconds,
@@ -80,7 +113,10 @@ async def ask(
     except httpx.TimeoutException:
         failure = "did not answer in time"
     except httpx.ConnectError as error:
-        failure = "shows a certificate that cannot be trusted" if _untrusted(error) else "cannot be reached"
+        way = "cannot be reached" if proxy is None else "cannot be reached, or its proxy cannot"
+        failure = "shows a certificate that cannot be trusted" if _untrusted(error) else way
+    except httpx.ProxyError:
+        failure = "cannot be reached, because its proxy opens no way to it"
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError, OSError):
         failure = "broke off, or spoke no HTTP"
     # What comes after the status changes nothing: the other side has said whether it took the message.

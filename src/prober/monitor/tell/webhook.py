@@ -6,7 +6,7 @@ import hmac
 from prober.clock import Clock
 from prober.monitor.tell.outcome import Limits, NotSent, Sent
 from prober.monitor.tell.secrets import Secrets, value_of
-from prober.monitor.tell.web import NoAnswer, ask, check_address
+from prober.monitor.tell.web import NoAnswer, ask, check_address, proxy_of
 from prober.monitor.tell.words import plain_id, render_json
 from prober.nouns.incident import Message
 from prober.nouns.monitor import Recipient
@@ -17,13 +17,13 @@ _MAY_PASS = frozenset({408, 425, 429})
 """Refusals that speak of this moment: too slow, too early, too many."""
 
 
-def check_webhook(recipient: Recipient, secrets: Secrets) -> str:
-    """The address. Raises Mistake where the recipient cannot be used as it is written down."""
+def check_webhook(recipient: Recipient, secrets: Secrets) -> tuple[str, str | None]:
+    """Address, and proxy on the way. Raises Mistake where the recipient cannot be used as it is written down."""
     url = value_of(recipient.webhook or "", secrets)
     check_address(url, f"The webhook of {recipient.name}")
     if recipient.secret is not None:
         secrets(recipient.secret)
-    return url
+    return url, proxy_of(recipient.proxy, url, recipient.name, secrets)
 
 
 def signature(body: bytes, secret: str) -> str:
@@ -35,12 +35,12 @@ async def send_webhook(
     message: Message, recipient: Recipient, *, clock: Clock, secrets: Secrets, limits: Limits
 ) -> Sent | NotSent:
     """POST the message. Raises Mistake where the recipient cannot be used as it is written down."""
-    url = check_webhook(recipient, secrets)
+    url, proxy = check_webhook(recipient, secrets)
     body = render_json(message)
     headers = {"Content-Type": "application/json; charset=utf-8", "Idempotency-Key": plain_id(message)}
     if recipient.secret is not None:
         headers[SIGNATURE] = signature(body, secrets(recipient.secret))
-    answer = await ask("POST", url, content=body, headers=headers, clock=clock, limits=limits)
+    answer = await ask("POST", url, content=body, headers=headers, clock=clock, limits=limits, proxy=proxy)
     who = f"The webhook of {recipient.name}"
     if isinstance(answer, NoAnswer):
         return NotSent(f"{who} {answer.why}.", again=True)
