@@ -22,7 +22,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.samples import DEEP
+from tests.samples import DEEP, some
 
 from prober.archive import RunFolder, collected_digest
 from prober.casebook import Case, Change, ChangedServer, Remembered, changed, read_cases, remember
@@ -41,10 +41,16 @@ from prober.nouns.model import MaturityModel
 from prober.nouns.provider import Provider
 from prober.nouns.run import Run
 from prober.nouns.scorecard import Scorecard
-from prober.observations import capability_statement, openid_configuration, published_keys, smart_configuration
+from prober.observations import (
+    brands_answer,
+    capability_statement,
+    openid_configuration,
+    published_keys,
+    smart_configuration,
+)
 from prober.pipeline import Options, collect, judge_folder, prepare, score_folders
 from prober.redact import Redactor
-from prober.sandbox import Sandbox
+from prober.sandbox import Sandbox, brands
 from prober.score import ScoredRun, score
 from prober.session.ask import Ask
 from prober.session.observation import Observation
@@ -55,7 +61,11 @@ ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"
 CONSEQUENCES = Path(__file__).parent / "golden" / "diff_consequences.json"
 METADATA, SMART = "/metadata", "/.well-known/smart-configuration"
-JWKS, OPENID = "/auth/jwks", "/auth/.well-known/openid-configuration"
+JWKS, OPENID, BRANDS = "/auth/jwks", "/auth/.well-known/openid-configuration", "/brands"
+BRANDED = "leader, branded"
+"""A recorded server that publishes the brands of the sandbox, and a second endpoint."""
+IMAGING = "https://imaging.prober.example/fhir"
+OTHER = {"system": "urn:oid:1", "value": "2"}
 Exchanges = dict[str, Exchange]
 
 
@@ -70,8 +80,25 @@ class Server:
 
 @functools.cache
 def recorded(name: str) -> Server:
+    if name == BRANDED:
+        return branded(recorded("leader"))
     folder, was = RunFolder.open(FIXTURES / name), remembered(name)
     return Server(folder.run(), was.facts, dict(was.exchanges))
+
+
+def branded(server: Server) -> Server:
+    """The server as it would have answered, had it linked a bundle of brands."""
+    origin = server.facts.base.removesuffix("/fhir")
+    bundle = brands.bundle(server.facts.base, frozenset())
+    hospital, _, own = (entry["resource"] for entry in bundle["entry"])
+    bundle["entry"].append({"resource": {**own, "id": "imaging", "address": IMAGING}})
+    hospital["endpoint"].append({"reference": "Endpoint/imaging"})
+    linked = {"user_access_brand_bundle": origin + BRANDS, "user_access_brand_identifier": brands.primary(frozenset())}
+    served = Change(text=json.dumps(bundle), headers={"content-type": "application/fhir+json"})
+    linking = smart(lambda it: it.update(linked))(server)
+    listening = Listening(server.facts, linking.exchanges, {origin + BRANDS: served})
+    asyncio.run(observed(listening))
+    return replace(linking, exchanges={**linking.exchanges, **listening.heard})
 
 
 @functools.cache
@@ -160,6 +187,15 @@ def statement(change: Callable[[Any], object]) -> Edit:
 
 def smart(change: Callable[[Any], object]) -> Edit:
     return document(SMART, change)
+
+
+def listed(place: str, value: Any) -> Edit:
+    return document(BRANDS, put(place, value))
+
+
+def renumbered(entry: Any, **changes: Any) -> Any:
+    """A further entry like this one."""
+    return {"resource": {**entry["resource"], "id": "another", **changes}}
 
 
 def resource(type_: str, change: Callable[[Any], object]) -> Edit:
@@ -504,6 +540,75 @@ AUTHORIZATION = [
         worse("openid_host/jwks_uri"),
     ),
 ]
+LISTED = [
+    Row(
+        "the brand bundle is gone",
+        answers(BRANDS, Change(status=404, body=None)),
+        worse("brands/document"),
+        follows=worse("finding/brands_served"),
+        server=BRANDED,
+    ),
+    Row(
+        "this base is no longer among the endpoints of brands",
+        listed("entry.2.resource.address", "https://imaging.prober.example/old"),
+        worse("brands/own_base") | better("brand_endpoint/https://imaging.prober.example/old"),
+        follows=worse("finding/brands_list_base"),
+        server=BRANDED,
+    ),
+    Row(
+        "an endpoint of brands moved to another host",
+        listed("entry.3.resource.address", "https://imaging.prober.net/fhir"),
+        worse("brand_host/imaging.prober.example") | neither("brand_host/imaging.prober.net"),
+        server=BRANDED,
+    ),
+    Row(
+        "an endpoint of brands has another path",
+        listed("entry.3.resource.address", f"{IMAGING}/r4"),
+        worse(f"brand_endpoint/{IMAGING}") | better(f"brand_endpoint/{IMAGING}/r4"),
+        server=BRANDED,
+    ),
+    Row(
+        "an endpoint of brands speaks another FHIR",
+        listed("entry.3.resource.extension.0.valueCode", "5.0.0"),
+        neither(f"brand_endpoint/{IMAGING}"),
+        server=BRANDED,
+    ),
+    Row(
+        "an endpoint that no brand refers to is added",
+        document(BRANDS, lambda it: it["entry"].append(renumbered(it["entry"][3], address=f"{IMAGING}/r5"))),
+        better(f"brand_endpoint/{IMAGING}/r5"),
+        follows=worse("finding/brands_sound"),
+        server=BRANDED,
+    ),
+    Row(
+        "a brand is added",
+        document(
+            BRANDS,
+            lambda it: it["entry"].append(renumbered(it["entry"][1], identifier=[OTHER])),
+        ),
+        better("brand/urn:oid:1|2"),
+        server=BRANDED,
+    ),
+    Row(
+        "a brand is withdrawn",
+        document(BRANDS, lambda it: it["entry"].remove(it["entry"][1])),
+        worse("brand/https://clinic.prober.example"),
+        server=BRANDED,
+    ),
+    Row(
+        "a brand has another name",
+        listed("entry.1.resource.name", "Imaginary Clinic"),
+        neither("brand/https://clinic.prober.example"),
+        server=BRANDED,
+    ),
+    Row(
+        "the brands are no longer linked",
+        smart(put("user_access_brand_bundle", None)),
+        worse("endpoint/user_access_brand_bundle"),
+        server=BRANDED,
+        unseen=("brands", "brand", "brand_endpoint", "brand_host"),
+    ),
+]
 CONNECTION = [
     Row("TLS 1.2 instead of 1.3", transport(tls_version="TLSv1.2"), worse("tls/version"), server="leader_tls"),
     Row("the certificate is renewed", transport(**RENEWED), neither("certificate/sha256"), server="leader_tls"),
@@ -575,7 +680,7 @@ ANSWERS = [
         follows=worse("finding/capability_statement_served", "criterion/S8.STD.1"),
     ),
 ]
-TABLE = [*MISSED_BY_THE_PEER, *STATEMENT, *AUTHORIZATION, *CONNECTION, *HAPI, *ANSWERS]
+TABLE = [*MISSED_BY_THE_PEER, *STATEMENT, *AUTHORIZATION, *LISTED, *CONNECTION, *HAPI, *ANSWERS]
 
 
 def changes(delta: Delta) -> dict[str, str]:
@@ -714,7 +819,7 @@ def redacted(number: int) -> Edit:
         def made(one: Exchange) -> Exchange:
             public = one.observation in {
                 *("metadata_answer", "answer_samples", "answers_to_browsers", "smart_answer"),
-                *("published_keys", "openid_configuration", "versions_answer"),
+                *("published_keys", "openid_configuration", "versions_answer", "brands_answer"),
             }
             body = redactor.body(one.content, one.header("content-type") or "", public=public and one.status == 200)
             return one.model_copy(
@@ -736,7 +841,7 @@ def repeated_after_rest(server: Server) -> Server:
     """Each document only came on the second try."""
     exchanges = {}
     for id_, one in server.exchanges.items():
-        if one.observation in ("metadata_answer", "smart_answer", "published_keys"):
+        if one.observation in ("metadata_answer", "smart_answer", "published_keys", "brands_answer"):
             exchanges[id_] = changed(one, Change(status=429, body=None))
             id_ = f"{id_[:-1]}2"
         exchanges[id_] = one.model_copy(update={"id": id_})
@@ -823,6 +928,27 @@ HARMLESS: dict[str, Edit] = {
         lambda it: it.update(token_endpoint=it["token_endpoint"].replace("://", "://me:secret@"))
     ),
 }
+HARMLESS_TO_BRANDS: dict[str, Edit] = {
+    "the timestamp of the brands": listed("timestamp", "2030-01-01T00:00:00Z"),
+    "the id and meta of the brands": document(
+        BRANDS, lambda it: it.update(id="other", meta={"lastUpdated": "2030-01-01T00:00:00Z"})
+    ),
+    "the meta of a brand": listed("entry.0.resource.meta", {"lastUpdated": "2030-01-01T00:00:00Z"}),
+    "an address, a logo and words of a brand": document(
+        BRANDS, lambda it: it["entry"][0]["resource"].update(address=[], alias=["Other"], text=NARRATIVE)
+    ),
+    "the name of an endpoint": listed("entry.3.resource.name", "Another name"),
+    "a slash at the end of this base": document(
+        BRANDS, lambda it: put("entry.2.resource.address", it["entry"][2]["resource"]["address"] + "/")(it)
+    ),
+    "a slash at the end of an endpoint": listed("entry.3.resource.address", f"{IMAGING}/"),
+    "a further identifier": document(
+        BRANDS,
+        lambda it: it["entry"][0]["resource"]["identifier"].insert(0, OTHER),
+    ),
+    "entries twice": document(BRANDS, doubled),
+    "URLs of entries": document(BRANDS, lambda it: [entry.pop("fullUrl", None) for entry in it["entry"]] and None),
+}
 NOT_JUDGED_ALIKE = {"a byte order mark", "a name and password in an address"}
 """These break a rule of a guide, and a probe says so: what is declared is the same all the same."""
 ASKED_OTHERWISE = {"ids of instances", "the key of redaction", "another key of redaction", "a redirect"}
@@ -846,6 +972,17 @@ def test_harmless_variation_is_no_change(name: str, server: str) -> None:
         delta = compare(told(one), told(other), model=rule_book())
         assert delta.changes == ()
         assert set(delta.not_compared) == set(compare(told(was), told(was)).not_compared)
+
+
+@pytest.mark.parametrize("name", some((*HARMLESS_TO_BRANDS, *HARMLESS), every=5))
+def test_harmless_variation_of_brands_is_no_change(name: str) -> None:
+    was = recorded(BRANDED)
+    varied = {**HARMLESS, **HARMLESS_TO_BRANDS}[name](was)
+    assert varied != was or list(varied.exchanges) != list(was.exchanges)
+    for one, other in ((was, varied), (varied, was)):
+        delta = compare(told(one), told(other), model=rule_book())
+        assert delta.changes == ()
+        assert "brands" not in delta.not_compared
 
 
 @pytest.mark.parametrize(
@@ -895,19 +1032,25 @@ SMART_MEMBERS = (
 )
 
 
+BRAND_MEMBERS = (
+    *("entry", "entry.0", "entry.0.resource", "entry.0.resource.identifier", "entry.0.resource.name", "type"),
+    *("entry.2.resource.address", "entry.2.resource.extension", "entry.3.resource.address", "entry.3.resource.id"),
+)
 ODDITIES = st.tuples(
     st.lists(st.tuples(st.sampled_from(STATEMENT_MEMBERS), JSONS), max_size=2),
     st.lists(st.tuples(st.sampled_from(SMART_MEMBERS), JSONS), max_size=2),
     st.none() | JSONS,
+    st.lists(st.tuples(st.sampled_from(BRAND_MEMBERS), JSONS), max_size=2),
 )
-"""Odd things in a statement, in a SMART configuration, and in place of the keys of a key set."""
+"""Odd things in a statement, in a SMART configuration, in place of the keys of a key set, and in a bundle of brands."""
 
 
 def odd_server(oddities: Any) -> Server:
     """A recorded server with these oddities; what finds no place any more is passed over."""
-    server = recorded("leader")
-    in_statement, in_smart, keys = oddities
-    for edit, members in ((statement, in_statement), (smart, in_smart)):
+    server = recorded(BRANDED)
+    in_statement, in_smart, keys, in_brands = oddities
+    in_bundle = functools.partial(document, BRANDS)
+    for edit, members in ((statement, in_statement), (smart, in_smart), (in_bundle, in_brands)):
         for member, value in members:
             try:
                 server = edit(put(member, value))(server)
@@ -1030,8 +1173,8 @@ def test_facts_of_a_later_prober_are_compared_as_they_are() -> None:
     (first, *rest) = was.facts
     later_ = was.model_copy(
         update={
-            "seen": (*was.seen, "brand"),
-            "facts": (first.model_copy(update={"key": "brand/logo", "value": "a"}), first, *rest),
+            "seen": (*was.seen, "badge"),
+            "facts": (first.model_copy(update={"key": "badge/logo", "value": "a"}), first, *rest),
         }
     )
     newer = later_.model_copy(update={"facts": (later_.facts[0].model_copy(update={"value": "b"}), first, *rest)})
@@ -1039,9 +1182,18 @@ def test_facts_of_a_later_prober_are_compared_as_they_are() -> None:
     assert (change.judgement, change.criteria, change.what) == (
         "neutral",
         (),
-        "The fact brand/logo changed from a to b.",
+        "The fact badge/logo changed from a to b.",
     )
     assert compare(was, later_).changes == ()
+
+
+def test_of_real_data_only_a_bundle_of_brands_that_was_kept_is_compared() -> None:
+    mixed = document(BRANDS, lambda it: it["entry"].append({"resource": {"resourceType": "Location", "name": "x"}}))
+    server = mixed(recorded(BRANDED))
+    assert "brand" in told(server).seen
+    real = replace(server, run=server.run.model_copy(update={"synthetic": False}))
+    assert not {"brands", "brand", "brand_endpoint", "brand_host"}.intersection(told(real).seen)
+    assert compare(told(real), told(recorded(BRANDED))).changes == ()
 
 
 def test_private_keys_and_secrets_stay_out_of_facts() -> None:
@@ -1079,7 +1231,7 @@ class Listening(ChangedServer):
         return answer
 
 
-OBSERVED = (capability_statement, smart_configuration, published_keys, openid_configuration)
+OBSERVED = (capability_statement, smart_configuration, published_keys, openid_configuration, brands_answer)
 
 
 async def observed(server: Listening) -> list[Any]:
@@ -1089,7 +1241,7 @@ async def observed(server: Listening) -> list[Any]:
 
 
 FOLDERS = sorted(path.parent for path in built_in_probes().rglob("probe.py"))
-TELLING = {"smart_configuration_served", "capability_statement_served", "jwks_published"}
+TELLING = {"smart_configuration_served", "capability_statement_served", "jwks_published", "brands_list_base"}
 
 
 @pytest.mark.parametrize(
@@ -1105,7 +1257,7 @@ def hold_the_documents(case: Case) -> None:
     has = was.facts.has_credentials if case.has_credentials is None else case.has_credentials
     facts = replace(was.facts, has_credentials=has)
     server = Listening(facts, was.exchanges, case.change)
-    statement_, smart_, keys, openid = asyncio.run(observed(server))
+    statement_, smart_, keys, openid, listed_ = asyncio.run(observed(server))
     index = index_of(server.heard.values())
     found = statement_in(index, has_credentials=has)
     assert (found.json if found else None) == getattr(statement_, "json", None)
@@ -1115,8 +1267,12 @@ def hold_the_documents(case: Case) -> None:
     else:
         assert (seen.json if seen else None) == getattr(smart_, "json", None)
         assert (seen is None) == (smart_ is not None and not hasattr(smart_, "json"))
-    for name, published in (("published_keys", keys), ("openid_configuration", openid)):
-        shown = published_in(index, name)
+    documents = (
+        *(("published_keys", keys, None), ("openid_configuration", openid, None)),
+        ("brands_answer", listed_, "Bundle"),
+    )
+    for name, published, kind in documents:
+        shown = published_in(index, name, resource=kind)
         if shown is not None:
             assert shown.answer == published.answer
 
@@ -1181,6 +1337,9 @@ def test_the_same_server_asked_twice_has_not_changed(
 
 
 LIVE: dict[str, dict[str, str]] = {
+    "brands_dangling": worse("finding/brands_sound") | neither("brand_host/forgotten.prober.example"),
+    "brands_missing": worse("brands/document", "finding/brands_served"),
+    "brands_without_base": worse("brands/own_base", "finding/brands_list_base"),
     "certificate_expired": worse("certificate/state", "finding/certificate_valid"),
     "internal_implementation_url": worse("implementation/host", "finding/implementation_url_matches"),
     "jwks_missing": worse("jwks/document", "finding/jwks_published"),

@@ -26,6 +26,10 @@ PUBLISHED: list[dict[str, Any]] = [
     {"resourceType": "Conformance", "publisher": "zq"},
     {"issuer": "https://zq.example", "token_endpoint": "https://zq.example/token", "capabilities": ["zq"]},
     {"issuer": "https://zq.example", "claims_supported": ["sub"], "jwks_uri": "https://zq.example/keys"},
+    {
+        "capabilities": ["zq"],
+        "user_access_brand_identifier": {"system": "urn:ietf:rfc:3986", "value": "https://zq.example"},
+    },
     {"udap_versions_supported": ["1"], "token_endpoint": "https://zq.example/token"},
     {"capabilities": ["launch-ehr"], "associated_endpoints": [{"url": "https://zq.example", "capabilities": ["zq"]}]},
     {"keys": [{"kty": "RSA", "kid": "zq", "n": "AQAB", "e": "AQAB", "x5c": ["zq"], "x5t#S256": "zq"}]},
@@ -56,6 +60,7 @@ SOMEBODYS: list[Any] = [
     {"issuer": "https://zq.example", NAME: 1},
     {"issuer": {"person": NAME}},
     {"capabilities": [{"person": NAME}]},
+    {"capabilities": ["launch-ehr"], "user_access_brand_identifier": {"value": "1", "assigner": {"display": NAME}}},
     {"capabilities": ["launch-ehr"], "associated_endpoints": [{"url": "https://zq.example", "person": NAME}]},
     {"versions": ["4.0"], "name": NAME},
     {"resourceType": "Parameters", "parameter": [{"name": "patient", "valueString": NAME}]},

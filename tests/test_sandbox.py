@@ -632,7 +632,11 @@ def test_a_recording_of_the_sandbox_says_what_a_live_run_says(recording: str, tm
     said = outcomes_of(judge_folder(folder, probes))
     golden = yaml.safe_load((GOLDEN / "personas.yaml").read_text(encoding="utf-8"))
     faults = dict.fromkeys(("patient_data_protected", "bulk_files_sound"), "absent")
-    assert said == (golden[recording] if recording in PERSONAS else golden["leader"] | faults)
+    wanted = golden[recording] if recording in PERSONAS else golden["leader"] | faults
+    # The sandbox links its brands only since these were recorded, and the scores of fixtures/providers are worked out
+    # for the day of the recordings.
+    unlinked = dict.fromkeys(("brands_list_base", "brands_served", "brands_sound"), "not_applicable")
+    assert said == wanted | unlinked
 
 
 def test_no_persona_but_a_faulty_leader_shows_patients_without_a_token(

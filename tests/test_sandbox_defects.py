@@ -101,6 +101,37 @@ def is_outcome(answer: httpx.Response) -> bool:
     return "json" in answer.headers["content-type"] and answer.json()["resourceType"] == "OperationOutcome"
 
 
+def brands(visitor: Visitor) -> list[dict[str, Any]]:
+    entries = visitor.open(visitor.smart()["user_access_brand_bundle"]).json()["entry"]
+    return [entry["resource"] for entry in entries]
+
+
+@shows
+def brands_dangling(visitor: Visitor) -> bool:
+    resources = brands(visitor)
+    named = {one["reference"] for brand in resources for one in brand.get("endpoint", [])}
+    there = {f"Endpoint/{one['id']}" for one in resources if one["resourceType"] == "Endpoint"}
+    return named < there
+
+
+@shows
+def brands_missing(visitor: Visitor) -> bool:
+    return visitor.open(visitor.smart()["user_access_brand_bundle"]).status_code == 404
+
+
+@shows
+def brands_primary_unknown(visitor: Visitor) -> bool:
+    named = visitor.smart()["user_access_brand_identifier"]
+    return not any(named in one.get("identifier", []) for one in brands(visitor))
+
+
+@shows
+def brands_without_base(visitor: Visitor) -> bool:
+    return visitor.box.base_url not in {
+        one.get("address") for one in brands(visitor) if one["resourceType"] == "Endpoint"
+    }
+
+
 @shows
 def broken_json(visitor: Visitor) -> bool:
     try:

@@ -13,6 +13,7 @@ from prober.nouns.evidence import Exchange
 from prober.observations import (
     CapabilityStatement,
     SmartConfiguration,
+    brands_answer,
     cannot_tell,
     capability_statement,
     closed,
@@ -31,7 +32,7 @@ WITH_TOKEN = "with the token"  # noqa: S105
 WANTED = frozenset(
     {
         *(metadata_answer.name, capability_statement.name, smart_answer.name),
-        *(published_keys.name, openid_configuration.name, "answer_samples", "modern_tls"),
+        *(published_keys.name, openid_configuration.name, brands_answer.name, "answer_samples", "modern_tls"),
     }
 )
 
@@ -87,16 +88,20 @@ def smart_in(index: Index) -> SmartConfiguration | Exchange | None:
     return SmartConfiguration(answer, answer.document)
 
 
-def published_in(index: Index, name: str) -> Found | None:
-    """A document that the SMART configuration leads to, or the answer that says that it leads nowhere."""
+def published_in(index: Index, name: str, *, resource: str | None = None) -> Found | None:
+    """A document that the SMART configuration leads to, or the answer that says that it leads nowhere.
+
+    `resource` is the FHIR type that it must be; None if it must be none.
+    """
     answer = _final(index, name)
     if answer is None or cannot_tell(answer, with_token=False) is not None:
         return None
     if not_there(answer):
         return Found(answer, "none", {})
-    if answer.status != 200 or not isinstance(answer.document, dict) or "resourceType" in answer.document:
+    if answer.status != 200 or not isinstance(answer.document, dict):
         return None
-    return Found(answer, "served", answer.document)
+    fits = "resourceType" not in answer.document if resource is None else answer.resource_type == resource
+    return Found(answer, "served", answer.document) if fits else None
 
 
 def _silent(answer: Exchange) -> bool:

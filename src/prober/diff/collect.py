@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from prober.diff.answers import Found, Index, index_of, published_in, smart_in, statement_in
 from prober.diff.families import (
     DECLARED,
+    LISTED,
     NONE,
     SERVED,
     SYSTEM,
@@ -27,10 +28,14 @@ from prober.nouns.finding import Finding
 from prober.nouns.run import Run
 from prober.nouns.scorecard import LabelScore, MaturityScore, Scorecard
 from prober.observations import (
+    BrandBundle,
+    BrandEntry,
     CapabilityStatement,
     SmartConfiguration,
+    brands_answer,
     cannot_tell,
     closed,
+    is_for_everybody,
     items,
     openid_configuration,
     published_keys,
@@ -61,6 +66,8 @@ _LISTS = {
     "token_endpoint_auth_signing_alg_values_supported": "token_signing_alg",
 }
 _ADDRESSES = ("_endpoint", "_uri", "_url", "_bundle")
+_URI = "urn:ietf:rfc:3986"
+UNNAMED = "[unnamed]"
 _PORTS = {"http": 80, "https": 443}
 _PLACEHOLDER = re.compile(
     r"(?<![0-9A-Za-z])[px]_?[0-9a-f]{24}(?![0-9a-f])|urn:uuid:[0-9a-fA-F-]{36}|urn:oid:2\.25\.[0-9]{1,39}"
@@ -120,7 +127,7 @@ def facts_of(
     if statement is not None:
         into.saw("statement")
         _statement(into, statement, run.subject)
-    _authorization(into, index, run.subject, stated=statement is not None)
+    _authorization(into, index, run, stated=statement is not None)
     _connection(into, index, run.started)
     _latency(into, index)
     if findings:
@@ -261,9 +268,9 @@ def _canonicals(into: _Collector, area: tuple[str, ...], value: JSON, exchange: 
         )
 
 
-def _authorization(into: _Collector, index: Index, base: str, *, stated: bool) -> None:
+def _authorization(into: _Collector, index: Index, run: Run, *, stated: bool) -> None:
     """The SMART configuration, and what it leads to. That there is none is seen only where a FHIR server was seen."""
-    smart = smart_in(index)
+    smart, base = smart_in(index), run.subject
     if isinstance(smart, Exchange):
         if stated:
             into.saw("smart")
@@ -278,6 +285,8 @@ def _authorization(into: _Collector, index: Index, base: str, *, stated: bool) -
         _openid(into, openid, base)
     if smart.url("jwks_uri") and (jwks := published_in(index, published_keys.name)):
         _keys(into, jwks)
+    if smart.url("user_access_brand_bundle") and (brands := published_in(index, brands_answer.name, resource="Bundle")):
+        _brands(into, brands, smart, base, synthetic=run.synthetic)
 
 
 def _smart(into: _Collector, smart: SmartConfiguration, base: str) -> None:
@@ -336,6 +345,55 @@ def _keys(into: _Collector, found: Found) -> None:
         told = [_value(text(key.get("kty")) or "unknown kind")[:60]]
         told += [f"{name} {_value(text(key.get(name)))[:80]}" for name in ("kid", "use", "alg") if text(key.get(name))]
         into.add(_key("jwks_key", thumbprint(key)), _value(", ".join(told)), exchange, f"/keys/{at}")
+
+
+def _brands(into: _Collector, found: Found, smart: SmartConfiguration, base: str, *, synthetic: bool) -> None:
+    """What a bundle of brands lists. Of one that was not kept as it was served, nothing is compared."""
+    if not (synthetic or is_for_everybody(found.document)):
+        return
+    into.saw("brands")
+    exchange = found.answer.id
+    into.add("brands/document", found.state, exchange)
+    if found.state == NONE:
+        return
+    bundle = BrandBundle(smart, found.answer, found.document, base)
+    own = next((f"{one.pointer}/address" for one in bundle.endpoints if bundle.is_base(one)), "")
+    into.add("brands/own_base", LISTED if own else NONE, exchange, own)
+    names: dict[str, dict[str, str]] = {}
+    for one in bundle.brands:
+        names.setdefault(_brand_key(one), {}).setdefault(text(one.json.get("name")), one.pointer)
+    versions: dict[str, dict[str, str]] = {}
+    for one in bundle.endpoints:
+        if one.address and not bundle.is_base(one):
+            for version in one.fhir_versions or ("",):
+                versions.setdefault(_plain_url(one.address), {}).setdefault(version, one.pointer)
+    for key, told in names.items():
+        _listed(into, _key("brand", key), told, exchange)
+    for address, told in versions.items():
+        _listed(
+            into,
+            _key("brand_endpoint", address),
+            {f"FHIR {one}" if one else "": at for one, at in told.items()},
+            exchange,
+        )
+        if host := host_of(address):
+            into.add(_key("brand_host", host), LISTED, exchange, next(iter(told.values())))
+
+
+def _listed(into: _Collector, key: str, told: Mapping[str, str], exchange: str) -> None:
+    """A fact of several entries under one key: all that they say, in an order that is not theirs."""
+    said = ", ".join(sorted(one for one in told if one))
+    into.add(key, _value(said) if said else LISTED, exchange, next(iter(told.values())))
+
+
+def _brand_key(brand: BrandEntry) -> str:
+    """What is the same of a brand on every night: the address by which the guide has it known, another identifier, or
+    its name."""
+    first = min(brand.identifiers, key=lambda one: (one[0] != _URI, one), default=None)
+    if first is None:
+        return text(brand.json.get("name")) or UNNAMED
+    system, value = first
+    return value if system in ("", _URI) else f"{system}|{value}"
 
 
 def thumbprint(key: dict[str, JSON]) -> str:

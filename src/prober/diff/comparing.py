@@ -31,6 +31,7 @@ _CALLED = {
     "search_param": ("search parameter", "search parameters"),
     "operation": ("operation", "operations"),
     "profile": ("profile", "profiles"),
+    "brand_endpoint": ("endpoint", "endpoints"),
 }
 _BY_ENVIRONMENT = ("gate", "label")
 
@@ -198,8 +199,10 @@ def _parent(key: str, one: _Difference, differences: Mapping[str, _Difference]) 
         above = differences.get(f"type/{parts_of(key)[0]}")
         return above if above is not None and above.kind == one.kind else None
     family = FAMILIES.get(area)
-    if family is not None and family.group in ("smart", "openid", "jwks") and one.kind != "altered":
+    if family is not None and family.group in ("smart", "openid", "jwks", "brands") and one.kind != "altered":
         above = differences.get(f"{family.group}/document")
+        if above is None and area == "brand_endpoint":
+            above = differences.get(f"brand_host/{host_of(parts_of(key)[-1])}")
         return above if above is not one else None
     if key in ("certificate/not_after", "certificate/issuer"):
         return differences.get("certificate/sha256")
@@ -310,7 +313,7 @@ def _along(one: _Difference) -> str:
         area = area_of(other.key)
         if other.key == "certificate/not_after" and other.after is not None:
             return f" Its last day is {other.after.value}."
-        if one.key.startswith("type/"):
+        if one.key.startswith(("type/", "brand_host/")):
             found[area] = found.get(area, 0) + 1
     if one.key.endswith("/document") and one.with_it:
         count = len(one.with_it)

@@ -7,7 +7,7 @@ from typing import Literal
 from prober.nouns.facts import Judgement
 from prober.observations import is_internal
 
-Group = Literal["statement", "smart", "openid", "jwks", "tls", "latency", "finding", "score"]
+Group = Literal["statement", "smart", "openid", "jwks", "brands", "tls", "latency", "finding", "score"]
 Value = str | None
 Judge = Callable[[Sequence[str], Value, Value], Judgement]
 Sample = tuple[str, Value, Value]
@@ -16,7 +16,7 @@ WITHHELD = "[withheld]"
 """Stands where a placeholder of redaction stood: placeholders differ from run to run, and say nothing."""
 SYSTEM = "system"
 """Stands where the name of a type stands, for what is declared of the whole system."""
-DECLARED, SERVED, NONE = "declared", "served", "none"
+DECLARED, SERVED, LISTED, NONE = "declared", "served", "listed", "none"
 
 BANDS = (
     (500_000, "under 0.5 s"),
@@ -210,6 +210,10 @@ def _document(parts: Sequence[str], before: Value, after: Value) -> Judgement:
     if parts == ("issuer",):
         return _capability(parts, before, after)
     return _ranked((NONE, SERVED))(parts, before, after)
+
+
+def _brands(parts: Sequence[str], before: Value, after: Value) -> Judgement:
+    return _ranked((NONE, LISTED if parts == ("own_base",) else SERVED))(parts, before, after)
 
 
 def _certificate(parts: Sequence[str], before: Value, after: Value) -> Judgement:
@@ -578,6 +582,54 @@ _ALL = (
         ),
         probes=("jwks_published",),
         there="published",
+    ),
+    Family(
+        *("brands", "brands", "The bundle of user-access brands, and whether the base is in it"),
+        _from({"document": "the brand bundle", "own_base": "this base"}, "the brand bundle's"),
+        _brands,
+        (
+            ("brands/document", SERVED, NONE),
+            ("brands/own_base", LISTED, NONE),
+            ("brands/document", NONE, SERVED),
+            ("brands/own_base", NONE, LISTED),
+        ),
+        probes=("brands_served", "brands_list_base"),
+    ),
+    Family(
+        *("brand", "brands", "Brands by their identifier, else by their name; the value is the name"),
+        _named("brand"),
+        _capability,
+        (
+            ("brand/https://hospital.example.org", "General Hospital", None),
+            ("brand/https://hospital.example.org", None, "General Hospital"),
+            ("brand/https://hospital.example.org", "General Hospital", "University Hospital"),
+        ),
+        probes=("brands_served", "brands_sound"),
+        there=LISTED,
+    ),
+    Family(
+        *(
+            "brand_host",
+            "brands",
+            "Hosts of the endpoints of brands; endpoints that come or go with one are told with it",
+        ),
+        _named("host of endpoints of brands"),
+        _only_withdrawn,
+        (("brand_host/fhir.example.org", LISTED, None), ("brand_host/fhir.example.net", None, LISTED)),
+        probes=("brands_sound",),
+        there=LISTED,
+    ),
+    Family(
+        *("brand_endpoint", "brands", "Other endpoints of brands; the value is the version of FHIR"),
+        _named("endpoint of brands"),
+        _capability,
+        (
+            ("brand_endpoint/https://fhir.example.org/r4", "FHIR 4.0.1", None),
+            ("brand_endpoint/https://fhir.example.org/r4", None, "FHIR 4.0.1"),
+            ("brand_endpoint/https://fhir.example.org/r4", "FHIR 4.0.1", "FHIR 4.0.1, FHIR 5.0.0"),
+        ),
+        probes=("brands_sound",),
+        there=LISTED,
     ),
     Family(
         *("tls", "tls", "The version of TLS that was agreed on"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from prober.diff.families import FAMILIES, NONE, SERVED, Value, area_of, bounds, parts_of, step_of
+from prober.diff.families import FAMILIES, LISTED, NONE, SERVED, Value, area_of, bounds, parts_of, step_of
 
 LONGEST = 160
 """Characters of a stranger's text that a sentence may hold."""
@@ -43,6 +43,13 @@ def _document(noun: str) -> Callable[[Sequence[str], str, str], str]:
         return f"{noun[0].upper()}{noun[1:]} {ways.get((was, now), 'is as it was')}."
 
     return told
+
+
+def _brands(parts: Sequence[str], was: str, now: str) -> str:
+    if parts[-1] == "own_base":
+        ways = {(LISTED, NONE): "no longer lists", (NONE, LISTED): "lists"}
+        return f"The brand bundle {ways.get((was, now), 'still lists')} this base{' now' if now == LISTED else ''}."
+    return _document("the brand bundle")(parts, was, now)
 
 
 def _host(parts: Sequence[str], was: str, now: str) -> str:
@@ -111,6 +118,7 @@ _SPECIAL: dict[str, Callable[[Sequence[str], str, str], str]] = {
     "smart": _document("the SMART configuration"),
     "openid": _document("the OpenID configuration"),
     "jwks": _document("the key set"),
+    "brands": _brands,
     "oauth_host": lambda parts, was, now: f"The statement's address {_host(parts, was, now)}",
     "endpoint_host": lambda parts, was, now: f"The {_host(parts, was, now)}",
     "openid_host": lambda parts, was, now: f"The {_host(parts, was, now)}",

@@ -71,6 +71,14 @@ from prober.observations.smart_configuration import (
     smart_answer,
     smart_configuration,
 )
+from prober.observations.user_access_brands import (
+    BrandBundle,
+    BrandEntry,
+    brand_bundle,
+    brands_answer,
+    is_for_everybody,
+    reason_for_absence,
+)
 from prober.observations.versions import versions_answer
 from prober.observations.web_addresses import (
     difference,
@@ -89,6 +97,8 @@ __all__ = [
     "PRIVATE_MEMBERS",
     "UNREAD",
     "VOCABULARY",
+    "BrandBundle",
+    "BrandEntry",
     "BulkJob",
     "CapabilityStatement",
     "ExportManifest",
@@ -105,6 +115,8 @@ __all__ = [
     "SmartConfiguration",
     "TriedType",
     "answer_samples",
+    "brand_bundle",
+    "brands_answer",
     "bulk_job",
     "cannot_tell",
     "capability_statement",
@@ -123,6 +135,7 @@ __all__ = [
     "ghost_answer",
     "has_duplicate_keys",
     "is_absolute",
+    "is_for_everybody",
     "is_https",
     "is_internal",
     "issue_members",
@@ -145,6 +158,7 @@ __all__ = [
     "patient_search_answer",
     "plain_http",
     "published_keys",
+    "reason_for_absence",
     "refuted",
     "resolved",
     "searchset",

@@ -38,16 +38,20 @@ class Published:
 @observation(asks=("GET [jwks_uri]",), requests=1, needs=(smart_configuration,))
 async def published_keys(session: Session) -> Published:
     """What `jwks_uri` of the SMART configuration answers, whatever it is."""
-    return await _public(session, "jwks_uri", "")
+    return await published(session, "jwks_uri")
 
 
 @observation(asks=("GET [issuer]/.well-known/openid-configuration",), requests=1, needs=(smart_configuration,))
 async def openid_configuration(session: Session) -> Published:
     """What the issuer's OpenID configuration answers (OpenID Connect Discovery 1.0, section 4.1)."""
-    return await _public(session, "issuer", "/.well-known/openid-configuration")
+    return await published(session, "issuer", suffix="/.well-known/openid-configuration")
 
 
-async def _public(session: Session, member: str, suffix: str) -> Published:
+async def published(session: Session, member: str, *, suffix: str = "", accept: str = "application/json") -> Published:
+    """What the address in that member of the SMART configuration answers; the observation needs smart_configuration.
+
+    Raises Troubled where the configuration could not be seen, where the member is no address, and for no answer.
+    """
     smart = (await session.see(smart_configuration)).value
     named = smart.url(member) if smart is not None else ""
     if not named:
@@ -60,7 +64,7 @@ async def _public(session: Session, member: str, suffix: str) -> Published:
         session.trouble(
             "no_data", f"The `{member}` holds a query or a fragment, which no issuer has; it was not asked."
         )
-    return Published(smart, await session.public(url.rstrip("/") + suffix if suffix else url))
+    return Published(smart, await session.public(url.rstrip("/") + suffix if suffix else url, accept=accept))
 
 
 def key_fault(key: JSON) -> str | None:

@@ -24,6 +24,7 @@ PUBLIC_TYPES = exact(
 PUBLIC_DOCUMENTS = PUBLIC_TYPES - {"OperationOutcome", "Parameters"}
 PUBLISHED_BUNDLES = frozenset({"collection", "document"})
 VERSIONS: Shape = {"versions": None, "default": None}
+IDENTIFIER: Shape = dict.fromkeys(("use", "system", "value"))
 ENDPOINT: Shape = dict.fromkeys(SHAPES["#smart.endpoint"])
 KEY: Shape = dict.fromkeys([*SHAPES["#jwks.key"], "oth", "x5u", "x5c", "x5t", "x5t#S256"])
 KEYS: Shape = {"keys": KEY}
@@ -54,6 +55,7 @@ CONFIGURATION: Shape = {
         )
     ),
     "associated_endpoints": ENDPOINT,
+    "user_access_brand_identifier": IDENTIFIER,
 }
 
 

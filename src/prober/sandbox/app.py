@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
-from prober.sandbox import bulk, smart, statement
+from prober.sandbox import brands, bulk, smart, statement
 from prober.sandbox.data import PATIENT_IDS, Store, store
 from prober.sandbox.hostile import HOSTILE, reset
 from prober.sandbox.log import Log
@@ -116,6 +116,7 @@ class Application:
         }
         if self.AUTHORIZES:
             handlers |= {
+                brands.PATH: self._brands,
                 "/auth/.well-known/openid-configuration": self._openid_configuration,
                 "/auth/jwks": self._keys,
                 "/auth/authorize": self._page,
@@ -238,7 +239,7 @@ class Application:
             self._admit(request, "")
         if "smart_html" in self._defects:
             return HTMLResponse(_LOGIN_PAGE)
-        document = smart.configuration(self._addresses, statement.RESOURCE_TYPES, self._defects)
+        document = smart.configuration(self._origin, self._addresses, statement.RESOURCE_TYPES, self._defects)
         return as_json(document, media_type="application/json")
 
     async def _versions(self, request: Request) -> Response:
@@ -258,6 +259,12 @@ class Application:
             raise Refusal(404, "not-found", "There is no such document.")
         keys = await asyncio.to_thread(smart.key_set, self._defects)
         return as_json(keys, media_type="application/json")
+
+    async def _brands(self, request: Request) -> Response:
+        only(request, "GET", "HEAD")
+        if "brands_missing" in self._defects:
+            raise Refusal(404, "not-found", "There is no such document.")
+        return as_json(brands.bundle(self._base, self._defects), headers={"ETag": brands.ETAG})
 
     async def _page(self, request: Request) -> Response:
         return HTMLResponse(smart.AUTHORIZE_PAGE)

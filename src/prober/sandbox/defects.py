@@ -6,6 +6,10 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 _IN_CLEAR = {
+    "brands_dangling": "The brand bundle lists an endpoint that no brand refers to.",
+    "brands_missing": "The brand bundle that the SMART configuration names answers 404.",
+    "brands_primary_unknown": "The SMART configuration names as its primary brand one that the brand bundle lacks.",
+    "brands_without_base": "The brand bundle lists another FHIR base instead of the server's own.",
     "broken_json": "The CapabilityStatement is cut off in the middle of its JSON.",
     "connection_reset": "The connection is reset instead of an answer to /metadata.",
     "count_with_entries": "A search with _summary=count still returns the entries.",

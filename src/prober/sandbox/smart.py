@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qs
 
+from prober.sandbox import brands
 from prober.sandbox.outcome import Json
 
 CAPABILITIES = (
@@ -74,10 +75,12 @@ def _scopes(resource_types: Sequence[str]) -> list[str]:
     return scopes
 
 
-def configuration(addresses: Mapping[str, str], resource_types: Sequence[str], defects: Set[str]) -> Json:
+def configuration(origin: str, addresses: Mapping[str, str], resource_types: Sequence[str], defects: Set[str]) -> Json:
     """The document at .well-known/smart-configuration (SMART App Launch 2.2.0, conformance.html)."""
     document: Json = {
         **addresses,
+        "user_access_brand_bundle": f"{origin}{brands.PATH}",
+        "user_access_brand_identifier": brands.primary(defects),
         "grant_types_supported": list(_GRANTS),
         "response_types_supported": ["code"],
         "scopes_supported": _scopes(resource_types),

@@ -134,6 +134,9 @@ class Typical(Application):
         }
         return as_json(document, media_type="application/json")
 
+    async def _brands(self, request: Request) -> Response:
+        raise Refusal(404, "not-supported", "There is no such document.")
+
     async def _versions(self, request: Request) -> Response:
         raise Refusal(404, "not-supported", "This server does not know the operation '$versions'.")
 
