@@ -17,7 +17,7 @@ from prober.faults import Fault, faults, remarks
 from prober.handwriting import explain, line_of, load_yaml, parse, read_text
 from prober.mistake import Mistake
 from prober.nouns.model import CapabilityProfile, MaturityModel, Model
-from prober.nouns.pages import address_fault
+from prober.nouns.pages import MOST_PAGES, address_fault
 from prober.nouns.provider import Authorization, Provider
 from prober.nouns.sheet import Sheet
 from prober.verdict import Probe
@@ -259,6 +259,9 @@ def load_provider(path: Path, check_base: Callable[[str], object] = str) -> Prov
 
 
 def _check_pages(urls: tuple[str, ...], path: Path) -> None:
+    if len(urls) > MOST_PAGES:
+        line = line_of(path, "doc_urls", MOST_PAGES)
+        raise Mistake(f"{path}:{line}: prober looks at no more than {MOST_PAGES} pages; name those that matter most.")
     for number, url in enumerate(urls):
         fault = address_fault(url)
         if fault is None and _holds_a_credential(url):

@@ -38,9 +38,7 @@ class Reducer(Protocol):
         """Let go of what was put aside on disk."""
 
 
-def reducer(
-    name: str, key: bytes, known: frozenset[str] | None = None, pages: tuple[str, ...] = ()
-) -> Reducer:
+def reducer(name: str, key: bytes, known: frozenset[str] | None = None, pages: tuple[str, ...] = ()) -> Reducer:
     """The reducer of that name: `open-data/1`, `opened/1`, `page/1`, `robots/1`, or `ndjson/1:Type`; else KeyError.
 
     `key` is the run's own secret: id hashes made with it cannot be guessed from outside. `known` are the ids of the
@@ -382,7 +380,7 @@ class Robots:
 
     ENOUGH = 512 * 1024
     """Bytes: RFC 9309, section 2.5, has crawlers read at least 500 KiB."""
-    MOST_RULES = 5_000
+    MOST_RULES = 2_000
 
     def __init__(self, pages: tuple[str, ...]) -> None:
         self._pages = pages

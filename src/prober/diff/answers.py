@@ -23,6 +23,7 @@ from prober.observations import (
     openid_configuration,
     passing,
     published_keys,
+    published_pages,
     smart_answer,
 )
 from prober.observations.capability_statement import LEGACY_JSON, read_statement
@@ -32,6 +33,7 @@ WANTED = frozenset(
     {
         *(metadata_answer.name, capability_statement.name, smart_answer.name),
         *(published_keys.name, openid_configuration.name, "answer_samples", "modern_tls"),
+        published_pages.name,
     }
 )
 
@@ -97,6 +99,11 @@ def published_in(index: Index, name: str) -> Found | None:
     if answer.status != 200 or not isinstance(answer.document, dict) or "resourceType" in answer.document:
         return None
     return Found(answer, "served", answer.document)
+
+
+def pages_in_order(index: Index) -> list[Exchange]:
+    """What was asked on the way to the published pages: each repeat and hop after what it follows."""
+    return sorted(index.get(published_pages.name, ()), key=_order)
 
 
 def _silent(answer: Exchange) -> bool:

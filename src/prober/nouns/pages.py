@@ -23,7 +23,9 @@ def address_fault(url: str) -> str | None:
     if not good:
         return "this is not the address of a page; write it whole, as https://www.example.org/interoperability."
     if "@" in parts.netloc:
-        return "this address holds a user name or password, and a published page needs none; remove what stands before @."
+        return (
+            "this address holds a user name or password, and a published page needs none; remove what stands before @."
+        )
     return None
 
 

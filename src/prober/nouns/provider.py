@@ -28,7 +28,7 @@ class Provider(Noun):
     fhir_bases: tuple[str, ...] = Field(min_length=1)
     cds_bases: tuple[str, ...] = ()
     doc_urls: tuple[str, ...] = Field(
-        default=(), max_length=MOST_PAGES, description="Published pages, asked for without a token."
+        default=(), description=f"Published pages, at most {MOST_PAGES}; each is asked for without a token."
     )
     metrics_url: str | None = None
     brands_url: str | None = None

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from prober.nouns.evidence import Citation, Exchange
-from prober.nouns.finding import Reason
+from prober.nouns.evidence import Exchange
+from prober.nouns.finding import Citation, Reason
 from prober.nouns.pages import MOST_PAGES, each_page, robots_of
 from prober.observations.web_addresses import difference, is_https, on_loopback, resolved
 from prober.session.observation import observation
@@ -102,6 +102,11 @@ async def published_pages(session: Session) -> tuple[PublishedPage, ...]:
 def page_label(number: int) -> str:
     """The label of the requests for the page in this place of the list."""
     return f"page-{number}"
+
+
+def is_page_label(label: str) -> bool:
+    """Whether this is the label of the requests for a page."""
+    return label.startswith("page-")
 
 
 def _affordable(pages: Sequence[str], most: int) -> tuple[str, ...]:

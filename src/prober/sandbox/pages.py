@@ -11,7 +11,10 @@ ADDRESSES = ("/pages/interoperability", "/pages/openapi.json", "/pages/message-g
 ROBOTS = "User-agent: *\nDisallow: /auth/\n"
 _STEPS = (
     ("Patients", "Choose an app, sign in at the portal of the clinic, and say which records the app may read."),
-    ("Peer institutions", "Write to the interoperability office; the agreement and the test access come within a week."),
+    (
+        "Peer institutions",
+        "Write to the interoperability office; the agreement and the test access come within a week.",
+    ),
     ("Vendors", "Register the app with its redirect addresses and its keys, and test it against the sandbox first."),
     ("Limits", "Ten requests a second for each client. Whoever is told to wait is told for how long."),
     ("Errors", "Every error is an OperationOutcome that says what was wrong with the request, in one plain sentence."),
