@@ -431,6 +431,8 @@ def measure(
 
 
 def main() -> None:
+    if len(sys.argv) not in (1, 3):
+        sys.exit(__doc__)
     targets, nights = (int(one) for one in sys.argv[1:3]) if len(sys.argv) == 3 else (TARGETS, NIGHTS)
     with tempfile.TemporaryDirectory() as scratch:
         vendors = recorded_facts(Path(scratch))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,8 +78,9 @@ Edit = Callable[[str, dict[str, Any]], None]
 
 @dataclass
 class Script:
-    """What the server does beside its usual: edits of JSON answers by path, and a status for everything."""
+    """What the server does beside its usual: edits of JSON answers by path, a status for everything, another time."""
 
+    time: Callable[[], datetime]
     edits: list[Edit] = field(default_factory=list)
     status: int | None = None
     headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -88,7 +90,7 @@ class Scripted(Sandbox):
     """The sandbox, with a script between it and the world."""
 
     def __init__(self, script: Script, **more: Any) -> None:
-        super().__init__(**more)
+        super().__init__(dated=False, **more)
         self.script = script
 
     def _application(self, listening: Any) -> Any:
@@ -104,8 +106,15 @@ class _Between:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Any, receive: Any, hand_on: Any) -> None:
         script = self._script
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                date = format_datetime(script.time(), usegmt=True).encode()
+                message = {**message, "headers": [*message["headers"], (b"date", date)]}
+            await hand_on(message)
+
         if scope["type"] != "http" or (script.status is None and not script.edits):
             await self._inner(scope, receive, send)
             return
@@ -142,7 +151,16 @@ class _Between:
 
 
 class Nights(VirtualClock):
-    """A clock that goes where the story goes."""
+    """A clock that goes where the story goes, and may be set wrong."""
+
+    wrong_by = timedelta()
+
+    def utc(self) -> datetime:
+        return self.right() + self.wrong_by
+
+    def right(self) -> datetime:
+        """The time that it is, whatever this clock says."""
+        return VirtualClock.utc(self)
 
     def go_to(self, moment: datetime) -> None:
         self._elapsed_us = round((moment - self._start).total_seconds() * 1_000_000)
@@ -157,7 +175,7 @@ class Story:
         self.place = place
         self.first = first
         self.clock = Nights(first)
-        self.script = Script()
+        self.script = Script(self.right_time)
         self.server: Scripted | None = None
         self.defects: tuple[str, ...] = ()
         self.port = 0
@@ -166,6 +184,10 @@ class Story:
         self.database = database or Database(place / "state" / "history.db")
         if not self.database.is_file:
             self.config += "database: env:PROBER_DATABASE\n"
+
+    def right_time(self) -> datetime:
+        """The time that it is, also while the monitor's clock is wrong."""
+        return self.clock.right()
 
     def day(self, number: int, **time: int) -> datetime:
         """The instant of the story's day `number`, counted from 1."""

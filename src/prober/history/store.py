@@ -59,6 +59,8 @@ ADVISORY = 0x70726F626572
 """The key of the lock that a monitor holds in PostgreSQL: the letters of prober."""
 REBUILDING = "rebuilding"
 """The name under which a history says that it is being made anew."""
+UNWATCHED = "unwatched"
+"""The mark that holds the ids of incidents that were closed because nobody looks at them any more."""
 MOST_RANGES = 20
 """So many ranges of days that are not rolled up are read one by one, more of them at once."""
 AHEAD = timedelta(hours=1)
@@ -150,6 +152,14 @@ class Overview:
     blind: Mapping[str, int]
     findings: Mapping[tuple[str, str], Mapping[str, int]]
     criteria: Mapping[str, Mapping[str, str]]
+
+
+def moved_without_a_word(name: str, old: str, new: str) -> str:
+    """What is said of a target whose base is another one than the history has."""
+    return (
+        f"The target {name} was {old} until now and is {new} in the configuration. If it is the same server, say "
+        f"`moved_from: [{old}]`; if it is another one, give it another name."
+    )
 
 
 def sqlite_url(path: Path) -> URL:
@@ -345,10 +355,7 @@ class History:
             if row.base == base:
                 return
             if row.base not in moved_from:
-                raise Mistake(
-                    f"The target {name} was {row.base} until now and is {base} in the configuration. If it is the same "
-                    f"server, say `moved_from: [{row.base}]`; if it is another one, give it another name."
-                )
+                raise Mistake(moved_without_a_word(name, row.base, base))
             connection.execute(update(tables.targets).where(tables.targets.c.id == row.id).values(base=base))
 
     def record(self, one: Recorded) -> int:
@@ -493,25 +500,43 @@ class History:
         with self._reading() as connection:
             return connection.scalar(select(tables.about.c.value).where(tables.about.c.name == f"mark.{name}"))
 
-    def close_removed(self, kept: Iterable[str], now: str) -> dict[str, int]:
-        """Close the open incidents of targets that are none of `kept`, and end their courses. How many, by target.
+    def rewatch(
+        self,
+        closed: Sequence[Incident],
+        again: Sequence[Incident],
+        messages: Iterable[Told] = (),
+        marks: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Keep incidents that nobody looks at any more (closed), and those that are looked at again (open).
 
-        Nobody is told: whoever took a target out of the configuration knows. One that comes back begins anew.
+        Their courses stay as they are, which is why the first may be the second one day.
         """
-        names, open_ = set(kept), tables.incidents.c.closed.is_(None)
-        closed: dict[str, int] = {}
         with self._writing() as connection:
-            rows = connection.execute(select(tables.targets.c.id, tables.targets.c.name)).all()
-            gone = {row.id: row.name for row in rows if row.name not in names}
-            for part in _parts(sorted(gone)):
-                connection.execute(delete(tables.states).where(tables.states.c.target.in_(part)))
-                query = select(tables.incidents).where(tables.incidents.c.target.in_(part), open_)
-                for row in connection.execute(query).all():
-                    one = Incident.model_validate_json(row.line)
-                    over = one.model_copy(update={"closed": now, "closed_because": "removed"})
-                    self._keep_news(connection, row.target, (over,), ())
-                    closed[gone[row.target]] = closed.get(gone[row.target], 0) + 1
-        return closed
+            for one in (*closed, *again):
+                self._keep_news(connection, self._target(connection, one.target), (one,), ())
+            self._keep_news(connection, 0, (), messages)
+            held = (set(self._unwatched(connection)) | {one.id for one in closed}) - {one.id for one in again}
+            for name, value in {**marks, UNWATCHED: canonical(sorted(held))}.items():
+                self._upsert(connection, tables.about, {"name": f"mark.{name}", "value": value}, ("name",))
+
+    def unwatched(self) -> list[Incident]:
+        """The incidents that were closed because nobody looks at them any more, under the present names of targets."""
+        table, names = tables.incidents, tables.targets
+        with self._reading() as connection:
+            return [
+                _under(row.name, Incident.model_validate_json(row.line))
+                for part in _parts(self._unwatched(connection))
+                for row in connection.execute(
+                    select(table.c.line, names.c.name)
+                    .join(names, names.c.id == table.c.target)
+                    .where(table.c.id.in_(part))
+                    .order_by(table.c.opened, table.c.id)
+                )
+            ]
+
+    def _unwatched(self, connection: Connection) -> list[str]:
+        marked = connection.scalar(select(tables.about.c.value).where(tables.about.c.name == f"mark.{UNWATCHED}"))
+        return json.loads(marked) if marked is not None else []
 
     def look_back(self, count: int) -> str | None:
         """When the look began that was recorded so many looks ago; None where there are not so many."""

@@ -16,6 +16,7 @@ from prober.history.store import History, HistoryAway, HistoryLost
 from prober.jobs import delete_left_behind, left_behind
 from prober.mistake import Mistake, place_of
 from prober.monitor.listen import Listener
+from prober.monitor.rereading import InForce
 from prober.monitor.retention import clear_away
 from prober.monitor.round import Done, Round
 from prober.monitor.settings import LOCK, Settings, check_ways, load_settings
@@ -105,6 +106,9 @@ async def _run(
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             # Elsewhere than in the main thread nobody sends signals.
             loop.add_signal_handler(number, stopping.set)
+    force = InForce(settings, from_environment)
+    if not once:
+        force.listen(loop)
     await _delete_jobs(settings, complain)
     if once:
         with _opened(settings) as history:
@@ -117,8 +121,8 @@ async def _run(
             listener.show("", clock.utc() + LATE)
         while not stopping.is_set():
             try:
-                with _opened(settings) as history:
-                    return await _watch(settings, history, clock, stopping, listener, say, complain)
+                with _opened(force.settings) as history:
+                    return await _watch(force, history, clock, stopping, listener, say, complain)
             except HistoryAway as away:
                 complain(f"{away} The monitor waits for it.")
                 await rest(clock, clock.utc() + AGAIN, stopping)
@@ -141,7 +145,7 @@ def _opened(settings: Settings) -> History:
 
 
 async def _watch(
-    settings: Settings,
+    force: InForce,
     history: History,
     clock: Clock,
     stopping: asyncio.Event,
@@ -149,10 +153,15 @@ async def _watch(
     say: Say,
     complain: Say,
 ) -> int:
-    """Round after round. What goes wrong in one is said, and the next one tries again."""
+    """Round after round. What goes wrong in one is said, and the next one tries again.
+
+    Between two rounds the configuration is read again, if that was asked for.
+    """
     metrics, bugs = "", False
-    await beat(settings, history, clock, from_environment, complain)
+    await beat(force.settings, history, clock, from_environment, complain)
     while not stopping.is_set():
+        force.renew(history, clock, say, complain)
+        settings = force.settings
         wake = clock.utc() + LONGEST_REST
         try:
             done = await one_round(settings, history, clock, stopping, complain, wait_for_second=False)
@@ -172,7 +181,7 @@ async def _watch(
             complain(f"Prober failed with {place_of(error)}; please report this. The monitor goes on and tries again.")
         if listener is not None:
             listener.show(metrics, wake + LATE)
-        await rest(clock, wake, stopping)
+        await rest(clock, wake, stopping, force.asked)
     return 4 if bugs else 0
 
 

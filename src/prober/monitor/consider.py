@@ -39,8 +39,10 @@ TRANSIENT: tuple[Reason, ...] = (
     "deadline",
 )
 """Reasons that say more about the moment than about the server: what follows from such a look is not compared."""
-_OF_LITTLE = frozenset({"finding", UNDECIDED, "tls", "certificate", "certificate_name", "latency"})
+OF_LITTLE = frozenset({"finding", UNDECIDED, "tls", "certificate", "certificate_name", "latency"})
+"""The areas of facts that a look tells of which asks for some probes alone."""
 PAGE = "page"
+"""The area of published pages: one that could not be seen, among others that were, is what it was."""
 _FIRED = ("suspected", "confirmed")
 _LIVES = ("enough", "short", "expired")
 Send = Callable[[Message], tuple[tuple[str, str], ...]]
@@ -92,7 +94,7 @@ def consider(look: Look, facts: Facts | None, before: Before, policy: Policy) ->
     turned = [_turn(reading, change, before, look, policy) for reading, change in readings]
     if kept is not None and any(one.event == "suspected" for one in turned):
         # What follows from something that a second look may take back is compared when it is settled.
-        kept = kept.model_copy(update=_without(kept, *FOLLOW))
+        kept = kept.without(*FOLLOW)
         delta = delta.model_copy(update={"changes": _not_following(delta.changes)}) if delta is not None else None
     incidents, messages = _incidents(look, turned, before, policy)
     states = {one.state.key: one.state for one in turned}
@@ -157,7 +159,7 @@ def _kept(facts: Facts, look: Look, before: Before, *, troubled: bool) -> Facts:
         seen &= {"finding", UNDECIDED}
     elif look.probes is not None and look.part == 0:
         # A look that asks little tells of what it asks; what follows from it is seen by the whole look.
-        seen &= _OF_LITTLE
+        seen &= OF_LITTLE
     kept: dict[str, Fact] = {}
     transient = False
     for fact in facts.facts:
@@ -194,7 +196,7 @@ def _kept(facts: Facts, look: Look, before: Before, *, troubled: bool) -> Facts:
 
 def _delta(kept: Facts, before: Before, policy: Policy) -> Delta | None:
     """The changes against what stood before: each area against the look that last saw it."""
-    shown = kept.model_copy(update=_without(kept, UNDECIDED))
+    shown = kept.without(UNDECIDED)
     changes: list[Change] = []
     now = _values(shown)
     changed = [key for one in before.standing for key in _different(_values(one), now, one.seen)]
@@ -237,7 +239,7 @@ def _as_last_compared(one: Facts, before: Before) -> Facts:
         for key, state in before.states.items()
         if state.course == "steady" and state.value != state.baseline and state.baseline is not None
     }
-    plain = one.model_copy(update=_without(one, UNDECIDED))
+    plain = one.without(UNDECIDED)
     facts = tuple(
         fact.model_copy(update={"value": held_back[fact.key]}) if fact.key in held_back else fact
         for fact in plain.facts
@@ -499,13 +501,6 @@ def _waiver(keys: Iterable[str], changes: Iterable[Change], waivers: Sequence[Wa
 
 def _not_following(changes: Sequence[Change]) -> tuple[Change, ...]:
     return tuple(one for one in changes if _area(one.key) not in FOLLOW)
-
-
-def _without(facts: Facts, *areas: str) -> dict[str, tuple[object, ...]]:
-    return {
-        "seen": tuple(one for one in facts.seen if one not in areas),
-        "facts": tuple(one for one in facts.facts if _area(one.key) not in areas),
-    }
 
 
 @lru_cache(maxsize=65_536)

@@ -18,6 +18,7 @@ from prober.history.packing import packed
 from prober.history.store import History
 from prober.library import LoadedProbe
 from prober.mistake import BadFolder, Mistake
+from prober.monitor.clocks import are_apart, clocks_apart
 from prober.monitor.settings import RUNS, Settings
 from prober.monitor.slots import Slot, bounds, planned
 from prober.nouns.evidence import Exchange
@@ -36,6 +37,8 @@ REMEMBERED_DAYS = 120
 """How far back a score looks: gates ask for 90 days, and 30 decided nights may need more than 30."""
 _HANDSHAKES = ("modern_tls", "metadata_answer")
 """The observations that are the base's own: a file of an export may lie at another host."""
+BY_THE_CLOCK = "certificate"
+"""The area of facts that says whether a certificate has ended."""
 DECIDED_NIGHTS = 30
 CLEAN_RUNS = 3
 
@@ -59,10 +62,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Looked:
-    """A finished look: what goes into the history."""
+    """A finished look: what goes into the history, and how far the server's clock was ahead of this one's."""
 
     look: Look
     facts: Facts
+    ahead: timedelta | None = None
 
 
 async def ask(task: Task, settings: Settings, clock: Clock, stopping: asyncio.Event) -> RunFolder | None:
@@ -188,6 +192,11 @@ def _looked(
     poll = poll_of(run, exchanges, folder.measurements())
     maturity = card.maturity if card is not None else None
     ends, life = _certificate(exchanges.values(), run.started, settings)
+    ahead = clocks_apart(exchanges.values(), run.subject)
+    if are_apart(ahead):
+        # Whoever of the two is wrong: what is left of a certificate is not seen by a clock that may be.
+        life = None
+        facts = facts.without(BY_THE_CLOCK)
     look = Look(
         target=task.target.name,
         base=run.subject,
@@ -214,7 +223,7 @@ def _looked(
         model=f"{maturity.model}@{maturity.version}" if maturity is not None else None,
         folder=task.place,
     )
-    return Looked(look, facts)
+    return Looked(look, facts, ahead)
 
 
 def _certificate(exchanges: Iterable[Exchange], now: str, settings: Settings) -> tuple[str | None, str | None]:

@@ -1,6 +1,8 @@
 """The words of what is told: one message for an incident that opens or closes, one digest for a night."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Literal
 
 from prober.nouns.facts import Change
@@ -9,6 +11,12 @@ from prober.nouns.look import Look
 
 MOST_LINES, MOST_CARRIED = 20, 200
 """Lines of one target in a message, the rest of which is counted; and changes of an incident that go with it."""
+Note = tuple[str | None, str]
+"""A line of a digest about the watching itself, with the target that it is about; None: about all."""
+_LOOKED_AT_NO_MORE = (
+    "The configuration looks at this no more, so its incident is closed; whether it is over is not known."
+)
+_LOOKED_AT_AGAIN = "The configuration looks at this again, so its incident is open again."
 _LIVES = {
     "short": "The certificate is near its end",
     "expired": "The certificate has expired",
@@ -102,6 +110,39 @@ def closed_message(incident: Incident, look: Look) -> Message:
     )
 
 
+def unwatched_message(incident: Incident, now: str, *, again: bool) -> Message:
+    """What is told at once of a private incident that nobody looks at any more, or that somebody looks at again."""
+    return Message(
+        id=f"{incident.id}.{'again' if again else 'removed'}.{now}",
+        kind="gate",
+        target=incident.target,
+        private=True,
+        time=now,
+        title=f"{'Looked at again' if again else 'Looked at no more'}: {incident.title}",
+        lines=(_LOOKED_AT_AGAIN if again else _LOOKED_AT_NO_MORE,),
+        incidents=(_in_message(incident),),
+    )
+
+
+def unwatched_note(incident: Incident, *, again: bool) -> str:
+    """The same of a public incident, as one line of a digest."""
+    return f"{incident.title}. {_LOOKED_AT_AGAIN if again else _LOOKED_AT_NO_MORE}"
+
+
+def limited(notes: Sequence[Note]) -> list[Note]:
+    """The notes without those of one target that are too many; how many that are is told."""
+    kept: list[Note] = []
+    counts = Counter(target for target, _ in notes)
+    seen: Counter[str | None] = Counter()
+    for target, words in notes:
+        seen[target] += 1
+        if seen[target] <= MOST_LINES:
+            kept.append((target, words))
+        elif seen[target] == counts[target]:
+            kept.append((target, f"{target}: {counts[target] - MOST_LINES} more of these are in the history."))
+    return kept
+
+
 def digest(
     night: str,
     last: int,
@@ -109,12 +150,14 @@ def digest(
     changes: Mapping[str, Sequence[Change]],
     open_count: int,
     scope: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> Message | None:
     """What changed in a night without being an incident; None where there is nothing to tell.
 
-    `last` is the number of the last look that is in it, `scope` the targets that it is limited to (none: all).
+    `last` is the number of the last look that is in it, `scope` the targets that it is limited to (none: all). `notes`
+    are about the watching itself, and come first.
     """
-    lines: list[str] = []
+    lines: list[str] = list(notes)
     for target, listed in sorted(changes.items()):
         public = [one for one in listed if not one.private]
         lines += [f"{target}: {_line(one)}" for one in public[:MOST_LINES]]
@@ -129,9 +172,42 @@ def digest(
         id=f"digest.{night}.{last}" + (f".{'+'.join(scope)}" if scope else ""),
         kind="digest",
         time=time,
-        title=f"Changes of {night} at {targets}",
+        title=f"Changes of {night} at {targets}" if count else f"A word about the monitoring, {night}",
         lines=(*lines, still),
     )
+
+
+def clock_notes(ahead: Mapping[str, timedelta], targets: int) -> list[Note]:
+    """What is told of servers whose clock is so far ahead of the monitor's (below zero: behind), of so many targets.
+
+    Each sentence with the target that it is about; None where it is about the monitor. Most servers rarely err
+    together, so where most differ by the same, it is the monitor that is wrong.
+    """
+    if len(ahead) > 1 and 2 * len(ahead) > targets and max(ahead.values()) - min(ahead.values()) <= timedelta(days=1):
+        one = min(ahead.values(), key=abs)
+        words = (
+            f"The clocks of {len(ahead)} servers agree with each other and are {_days(one)} the clock of this "
+            "monitor, so it is probably the monitor's that is wrong: set it right. Nothing is said of certificates "
+            "until then."
+        )
+        return [(None, words)]
+    if len(ahead) == 1 and targets > 1:
+        wrong = "This was seen at no other target, so it is probably the server's that is wrong."
+    else:
+        wrong = "One of the two is wrong."
+    return [
+        (
+            target,
+            f"{target}: the clock of the server is {_days(one)} the clock of this monitor. {wrong} Nothing is said of "
+            "its certificate until they agree.",
+        )
+        for target, one in sorted(ahead.items())
+    ]
+
+
+def _days(ahead: timedelta) -> str:
+    days = abs(ahead) // timedelta(days=1)
+    return f"{days} {'day' if days == 1 else 'days'} {'ahead of' if ahead > timedelta() else 'behind'}"
 
 
 def absence(began: str, ended: str, count: int, time: str) -> Message:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from prober.clock import Clock
+from prober.clock import Clock, instant
 from prober.history.store import History
 from prober.mistake import BadFolder, Mistake
 from prober.monitor.looking import Looked, finished, remembered
@@ -73,6 +73,9 @@ async def rebuild(settings: Settings, history: History, clock: Clock) -> Rebuilt
         await rounds.record(looked)
         history.round_ended(looked.look.began, looked.look.ended, 1, 0)
         done.looks += 1
+    # What the configuration of today looks at no more is closed as of now: no folder tells when that began.
+    rounds.watch(instant(clock.utc()))
+    rounds.forget_notes()
     rounds.tell_digests()
     history.rebuilding(False)
     return done

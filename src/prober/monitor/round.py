@@ -5,7 +5,9 @@ are recorded without asking again, and messages wait in the history until they a
 """
 
 import asyncio
+import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,12 +20,15 @@ from prober.diff.families import HOSTS, area_of
 from prober.handwriting import line_of
 from prober.history.store import AHEAD, History, HistoryLost, Recorded, Told
 from prober.mistake import BadFolder, Mistake, place_of
-from prober.monitor import news
+from prober.monitor import clocks, news
 from prober.monitor.consider import AVAILABILITY, FOLLOW, Before, Policy, consider
 from prober.monitor.looking import Looked, Task, ask, assess, finished, put_aside
+from prober.monitor.news import Note
 from prober.monitor.retention import CUT
 from prober.monitor.settings import RUNS, Settings, host_of
 from prober.monitor.slots import Slot, due_from, missed, slot_at
+from prober.monitor.watched import fingerprint, rewatched
+from prober.nouns.base import canonical
 from prober.nouns.facts import Change
 from prober.nouns.incident import Incident, Message
 from prober.nouns.look import Look
@@ -34,7 +39,8 @@ SECOND_LOOK_HOURS = 6
 """A suspicion that is older is settled by the next look of its kind instead."""
 REMEMBERED_DAYS = 60
 """How far back a digest looks for what another kind of look has told already."""
-_NIGHT, _TOLD = "digest.night", "digest.told"
+_NIGHT, _TOLD, _CLOCKS, _UNWATCHED = "digest.night", "digest.told", "digest.clocks", "digest.unwatched"
+_WATCHED = "watched"
 _EVER = "9999"
 _NIGHTS = ("night", "week")
 FOLDERS_BACK = 4
@@ -126,10 +132,39 @@ class Round:
                 raise
             except Mistake as mistake:
                 raise Mistake(f"{path}:{line_of(path, 'targets', number)}: {mistake}") from mistake
-        names = [one.name for one in self._settings.monitor.targets]
-        for name, count in sorted(self._history.close_removed(names, now).items()):
-            incidents = "incident is" if count == 1 else f"{count} incidents are"
-            self._say(f"{name} is not in the configuration any more, so its open {incidents} closed.")
+        self.watch(now)
+
+    def watch(self, now: str) -> None:
+        """Close the incidents that the configuration looks at no more, and open those again that it does."""
+        of = fingerprint(self._settings, datetime.fromisoformat(now))
+        if of == self._history.mark(_WATCHED):
+            return
+        changed = rewatched(self._settings, self._history, now)
+        notes: list[Note] = [(target, words) for target, words in json.loads(self._history.mark(_UNWATCHED) or "[]")]
+        messages: list[Told] = []
+        for again, listed in ((False, changed.closed), (True, changed.again)):
+            for one in listed:
+                if one.private:
+                    message = news.unwatched_message(one, now, again=again)
+                    messages.append((message, self._settings.recipients(message, datetime.fromisoformat(now))))
+                elif one.waived_by is None:
+                    notes.append((one.target, news.unwatched_note(one, again=again)))
+            for target, count in sorted(Counter(one.target for one in listed).items()):
+                self._say(self._about_watching(target, count, again=again))
+        marks = {_WATCHED: of, _UNWATCHED: canonical([list(one) for one in notes])}
+        self._history.rewatch(changed.closed, changed.again, messages, marks)
+
+    def forget_notes(self) -> None:
+        """Tell nothing of the watching as it was until now: it was told then, or it shows itself again."""
+        self._history.tell((), marks={_CLOCKS: "{}", _UNWATCHED: "[]"})
+
+    def _about_watching(self, target: str, count: int, *, again: bool) -> str:
+        incidents = "incident is" if count == 1 else f"{count} incidents are"
+        if again:
+            return f"{target} is looked at again, so its {incidents} open again."
+        if all(one.name != target for one in self._settings.monitor.targets):
+            return f"{target} is not in the configuration any more, so its open {incidents} closed."
+        return f"{target}: no kind of look sees any more what was wrong, so its open {incidents} closed."
 
     def next_due(self, now: datetime) -> datetime | None:
         """When there is something to do again, as far as is known now."""
@@ -303,6 +338,7 @@ class Round:
             )
             considered = consider(look, looked.facts, before, policy)
             self._history.record(considered.recorded)
+            self._note_clock(looked)
             self.done.looks += 1
             fresh = [one for one in considered.recorded.incidents if one.closed is None and one.opened == look.began]
             self.done.opened += len(fresh)
@@ -313,6 +349,16 @@ class Round:
                         f"true`); see `prober history {look.target}`."
                     )
             self.done.closed += sum(one.closed is not None for one in considered.recorded.incidents)
+
+    def _note_clock(self, looked: Looked) -> None:
+        """Note for the digest that the clocks of server and monitor differ, or forget it when they agree again."""
+        before = clocks.read_notes(self._history.mark(_CLOCKS)) if looked.ahead is not None else {}
+        after = clocks.noted(before, looked.look.target, looked.ahead)
+        if after != before:
+            self._history.tell((), marks={_CLOCKS: clocks.written(after)})
+        if after.keys() - before.keys() and looked.ahead is not None:
+            for _, words in news.clock_notes({looked.look.target: looked.ahead}, targets=1):
+                self._say(words)
 
     async def _pick_up(self) -> None:
         """Record what an earlier round had collected when it was killed."""
@@ -425,12 +471,31 @@ class Round:
         told = int(self._history.mark(_TOLD) or 0)
         listed = self._history.changes(since=told)
         marks = {_NIGHT: night}
+        last = max((number for number, _, _ in listed), default=told)
+        marks |= {_TOLD: str(last)} if listed else {}
+        notes = self._notes(now, marks)
         messages: list[Told] = []
-        if listed:
-            last = max(number for number, _, _ in listed)
-            marks[_TOLD] = str(last)
-            messages = self._digests(night, last, self._worth_telling(listed), now)
+        if listed or notes:
+            messages = self._digests(night, last, self._worth_telling(listed), notes, now)
         self._history.tell(messages, marks=marks)
+
+    def _notes(self, now: datetime, marks: dict[str, str]) -> list[Note]:
+        """What a digest says of the watching itself, each sentence with the target that it is about (None: all).
+
+        What is to be remembered of that once it is told goes into `marks`.
+        """
+        unwatched: list[Note] = [
+            (target, words) for target, words in json.loads(self._history.mark(_UNWATCHED) or "[]")
+        ]
+        if unwatched:
+            marks[_UNWATCHED] = "[]"
+        apart = clocks.read_notes(self._history.mark(_CLOCKS))
+        names = {one.name for one in self._settings.monitor.targets}
+        due = {name: one for name, one in apart.items() if name in names and one.is_due(now)}
+        if due:
+            marks[_CLOCKS] = clocks.written(clocks.told(apart, due, instant(now)))
+        ahead = {name: timedelta(seconds=one.ahead) for name, one in due.items()}
+        return [*news.clock_notes(ahead, len(names)), *news.limited(unwatched)]
 
     def _night(self, now: datetime) -> str | None:
         """The night that is over: every target was looked at, and again where that was needed. None while it is not."""
@@ -458,6 +523,8 @@ class Round:
 
     def _worth_telling(self, listed: Sequence[tuple[int, str, Change]]) -> dict[str, list[Change]]:
         """What changed in all and is told by no incident, by target. Two kinds of look tell the same change once."""
+        if not listed:
+            return {}
         first = min(change.after.started for _, _, change in listed)
         number = min(number for number, _, _ in listed)
         known: dict[tuple[str, str], str | None] = {}
@@ -481,7 +548,14 @@ class Round:
                 found.setdefault(target, []).append(change)
         return found
 
-    def _digests(self, night: str, last: int, changes: Mapping[str, Sequence[Change]], now: datetime) -> list[Told]:
+    def _digests(
+        self,
+        night: str,
+        last: int,
+        changes: Mapping[str, Sequence[Change]],
+        notes: Sequence[Note],
+        now: datetime,
+    ) -> list[Told]:
         """One digest for all, and one for each set of targets that a recipient is limited to."""
         monitor = self._settings.monitor
         names = {one.name for one in monitor.targets}
@@ -497,7 +571,8 @@ class Round:
         for scope, within in scopes.items():
             mine = {target: listed for target, listed in changes.items() if target in within}
             count = sum(target in within for target in open_now)
-            message = news.digest(night, last, instant(now), mine, count, scope)
+            about = [words for target, words in notes if not scope or target is None or target in within]
+            message = news.digest(night, last, instant(now), mine, count, scope, about)
             if message is not None:
                 told = self._settings.recipients(message, now)
                 limited = {one.name for one in monitor.recipients if tuple(sorted(one.targets)) == scope}

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from prober.clock import Clock, instant
 from prober.files import replace_file
@@ -139,18 +140,20 @@ async def beat(settings: Settings, history: History, clock: Clock, secrets: Secr
         say(why)
 
 
-async def rest(clock: Clock, until: datetime, stopping: asyncio.Event) -> None:
-    """Sleep until an instant, or until the monitor is to stop. In short steps, so that a clock that is put forward or
-    back, or a machine that slept, is noticed: a clock that is put back makes no rest longer than it was to be."""
+async def rest(clock: Clock, until: datetime, stopping: asyncio.Event, waking: asyncio.Event | None = None) -> None:
+    """Sleep until an instant, or until the monitor is to stop or to wake. In short steps, so that a clock that is put
+    forward or back, or a machine that slept, is noticed: a clock that is put back makes no rest longer than it was to
+    be."""
     longest = clock.monotonic_us() + max(0, int((until - clock.utc()).total_seconds() * 1_000_000))
-    while not stopping.is_set():
+    events = [stopping] if waking is None else [stopping, waking]
+    while not any(one.is_set() for one in events):
         left = min((until - clock.utc()).total_seconds(), (longest - clock.monotonic_us()) / 1_000_000)
         if left <= 0:
             return
-        sleeping = asyncio.ensure_future(clock.sleep(min(left, 30.0)))
-        waiting = asyncio.ensure_future(stopping.wait())
-        await asyncio.wait({sleeping, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        for one in (sleeping, waiting):
+        waiting: list[asyncio.Future[Any]] = [asyncio.ensure_future(clock.sleep(min(left, 30.0)))]
+        waiting += [asyncio.ensure_future(one.wait()) for one in events]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for one in waiting:
             one.cancel()
             with suppress(asyncio.CancelledError):
                 await one

@@ -40,6 +40,12 @@ class Facts(Noun):
     seen: tuple[str, ...]
     facts: tuple[Fact, ...]
 
+    def without(self, *areas: str) -> "Facts":
+        """The same, as if these areas had not been looked at."""
+        seen = tuple(one for one in self.seen if one not in areas)
+        facts = tuple(one for one in self.facts if one.key.partition("/")[0] not in areas)
+        return self.model_copy(update={"seen": seen, "facts": facts})
+
 
 class Side(Noun):
     """Where one side of a change can be seen."""

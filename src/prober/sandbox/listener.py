@@ -28,7 +28,12 @@ class Listener(uvicorn.Server):
     """A uvicorn server for one bound socket; `either` lets a TLS port answer unencrypted requests as well."""
 
     def __init__(
-        self, application: Application, listening: socket.socket, context: ssl.SSLContext | None, either: bool
+        self,
+        application: Application,
+        listening: socket.socket,
+        context: ssl.SSLContext | None,
+        either: bool,
+        dated: bool = True,
     ) -> None:
         config = uvicorn.Config(
             application,
@@ -39,6 +44,7 @@ class Listener(uvicorn.Server):
             log_level="critical",
             access_log=False,
             server_header=False,
+            date_header=dated,
             proxy_headers=False,
             timeout_keep_alive=30,
         )

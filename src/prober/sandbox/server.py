@@ -26,7 +26,7 @@ class Sandbox:
     """A FHIR server on this machine, running between entering and leaving the `with` block.
 
     `latency` and `slow_seconds` (the defect slow_answers) are seconds before each answer; `port` 0 takes a free one;
-    a certificate lasts `certificate_days` from now on.
+    a certificate lasts `certificate_days` from now on; without `dated` no answer says what time it is (`Date`).
     Raises ValueError for an unknown persona or defect, for a defect of another persona than `leader`, and for one that
     needs `tls`; entering raises OSError
     when the address cannot be bound, and ImportError without the packages of the extra prober[sandbox].
@@ -43,6 +43,7 @@ class Sandbox:
         token: str | None = None,
         slow_seconds: float = 4.0,
         certificate_days: int = 60,
+        dated: bool = True,
     ) -> None:
         self.persona = known_persona(persona)
         self.defects = planted(defects, tls, self.persona)
@@ -53,6 +54,7 @@ class Sandbox:
         self.ca_file: Path | None = None
         self._tls = tls
         self._certificate_days = certificate_days
+        self._dated = dated
         self._host = host
         self._port = port
         self._delay = latency + (slow_seconds if "slow_answers" in self.defects else 0.0)
@@ -87,7 +89,7 @@ class Sandbox:
             listening = self._bind(self._port)
             context = self._prepare_tls() if self._tls else None
             self._listener = Listener(
-                self._application(listening), listening, context, "plain_http_fhir" in self.defects
+                self._application(listening), listening, context, "plain_http_fhir" in self.defects, self._dated
             )
             self._thread = threading.Thread(target=self._listener.run, name="prober-sandbox", daemon=True)
             self._thread.start()
