@@ -26,6 +26,7 @@ from prober.judge import Judged, judge
 from prober.library import LoadedProbe, built_in_probes, load_probes
 from prober.nouns.evidence import Exchange, Failure
 from prober.nouns.finding import Finding
+from prober.nouns.pages import home_of
 from prober.nouns.provider import Provider
 from prober.pipeline import Options, collect, prepare, replay_facts
 from prober.playground import DRIP_DEADLINE, SLOW_SECONDS
@@ -170,6 +171,8 @@ async def judged_twice(
     redactor = redactor_of(KEY, synthetic=False, secrets=[TOKEN], now=originals.began)
     for base in {facts.base, "http" + facts.base.removeprefix("https").removeprefix("http")}:
         redactor.keep_base(base)
+    for page in facts.pages:
+        redactor.keep_base(home_of(page))
     door = RedactingDoor(originals, redactor, memory)
     first = await judge(loaded, facts, {}, server=originals)
     # Only what this pass records counts: what it judges on the way saw the answers in clear.
@@ -221,6 +224,7 @@ def of_case(case: Case) -> Originals:
         permits=was.facts.permits if case.permits is None else frozenset(case.permits),
         synthetic=was.facts.synthetic if case.synthetic is None else case.synthetic,
         has_credentials=was.facts.has_credentials if case.has_credentials is None else case.has_credentials,
+        pages=was.facts.pages if case.pages is None else case.pages,
     )
     return Originals(facts, was.exchanges, case.change)
 
@@ -239,10 +243,12 @@ def of_sandbox(place: Path, monkeypatch: pytest.MonkeyPatch, defects: tuple[str,
             fhir_bases=(box.base_url,),
             test_patients=tuple(box.patient_ids),
             groups=(box.group_id,),
+            doc_urls=box.pages,
         )
+        pages_alone = Provider(organisation="Example", fhir_bases=(box.base_url,), doc_urls=box.pages)
         options = Options(
             target=box.base_url,
-            provider=provider if real else None,
+            provider=provider if real else pages_alone,
             bearer_env="CLOSURE_TOKEN",
             ca_file=box.ca_file,
             deadline=DRIP_DEADLINE if "slow_drip" in defects else 90,

@@ -1309,9 +1309,11 @@ def live(place: Path, box: Sandbox, monkeypatch: pytest.MonkeyPatch, *, real: bo
         fhir_bases=(box.base_url,),
         test_patients=tuple(box.patient_ids),
         groups=(box.group_id,),
+        doc_urls=box.pages,
     )
+    pages_alone = Provider(organisation="Example", fhir_bases=(box.base_url,), doc_urls=box.pages)
     options = Options(
-        target=box.base_url, provider=provider if real else None, bearer_env="DIFF_TOKEN", ca_file=box.ca_file
+        target=box.base_url, provider=provider if real else pages_alone, bearer_env="DIFF_TOKEN", ca_file=box.ca_file
     )
     prepared = prepare(options, SystemClock())
     quick_ = replace(prepared, plan=prepared.plan.model_copy(update={"pace": "sandbox"}))
@@ -1346,6 +1348,7 @@ LIVE: dict[str, dict[str, str]] = {
     "metadata_server_error": neither("finding/software_named"),
     "metadata_stu3": worse("statement/fhirVersion"),
     "open_patient_data": worse("finding/patient_data_protected"),
+    "page_server_error": neither("finding/pages_open"),
     "patient_read_error": neither("finding/patient_read"),
     "smart_capability_withdrawn": worse("smart_capability/permission-patient"),
     "smart_dead_endpoints": worse("endpoint_host/token_endpoint", "finding/smart_endpoints_answer"),
@@ -1390,7 +1393,8 @@ def test_every_fact_is_of_a_known_kind_and_every_kind_has_one_or_a_row() -> None
     keys = {area_of(fact.key) for name in ("leader", "leader_tls", "hapi") for fact in told(recorded(name)).facts}
     keys |= {area_of(fact.key) for fact in before("leader", "sandbox").facts}
     keys |= {area_of(key) for row in TABLE for key in row.told}
-    assert keys | {"capped"} == set(FAMILIES)
+    # Published pages have their rows in test_pages.py.
+    assert keys | {"capped", "page"} == set(FAMILIES)
 
 
 def test_the_page_is_written_from_the_rules() -> None:

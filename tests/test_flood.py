@@ -383,6 +383,7 @@ class FloodServer:
             fhir_bases=(self.base,),
             test_patients=(self.patient,),
             groups=(self.group,),
+            doc_urls=(f"{self.origin}/pages/steps", f"{self.origin}/pages/limits?edition=3"),
         )
 
     def statement(self) -> Json:

@@ -275,6 +275,7 @@ def run(planter: Planter, place: Path, environment: Any) -> tuple[str, tuple[Fin
         fhir_bases=(planter.base,),
         test_patients=(PATIENT,),
         groups=(GROUP,),
+        doc_urls=(f"{planter.origin}/pages/steps", f"{planter.origin}/pages/limits?edition=3"),
     )
     options = Options(
         target=planter.base, provider=provider, bearer_env="LEAK_TOKEN", deadline=20, custodian=place / "held"

@@ -192,6 +192,7 @@ def production(box: Sandbox) -> Provider:
         fhir_bases=(box.base_url,),
         test_patients=tuple(box.patient_ids[:3]),
         groups=(box.group_id,),
+        doc_urls=box.pages,
     )
 
 
@@ -214,6 +215,7 @@ def test_redacted_evidence_says_what_the_original_said(tmp_path: Path, monkeypat
     assert len(deleted) == len(begun) > 0
     outcomes = {one.source.probe: one.verdict.outcome for one in findings}
     assert outcomes["capability_statement_served"] == outcomes["smart_configuration_served"] == "present"
+    assert outcomes["pages_open"] == "present"
     kept = b"".join(path.read_bytes() for path in (tmp_path / "real").rglob("*") if path.is_file())
     for patient in (*box.patient_ids, box.group_id):
         assert patient.encode() not in kept

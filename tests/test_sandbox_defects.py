@@ -406,6 +406,22 @@ def paging_loop(visitor: Visitor) -> bool:
 
 
 @shows
+def page_gone(visitor: Visitor) -> bool:
+    return visitor.open(visitor.box.pages[0]).status_code == 404
+
+
+@shows
+def page_login(visitor: Visitor) -> bool:
+    page = visitor.open(visitor.box.pages[0])
+    return page.status_code == 200 and 'type="password"' in page.text
+
+
+@shows
+def page_server_error(visitor: Visitor) -> bool:
+    return all(visitor.open(page).status_code == 500 for page in visitor.box.pages)
+
+
+@shows
 def patient_read_error(visitor: Visitor) -> bool:
     search = visitor.get("/Patient?_id=example-patient-01")
     return search.status_code == 200 and visitor.get("/Patient/example-patient-01").status_code == 500

@@ -62,6 +62,7 @@ class Case(Noun):
     permits: tuple[Permit, ...] | None = None
     synthetic: bool | None = None
     has_credentials: bool | None = None
+    pages: tuple[str, ...] | None = Field(default=None, description="The published pages that the provider names.")
 
     @model_validator(mode="after")
     def _reason_only_with_unknown(self) -> "Case":
@@ -111,6 +112,7 @@ def remember(folder: Path) -> Remembered:
         budget=run.plan.budget,
         patients=provider.patients,
         groups=provider.groups,
+        pages=provider.doc_urls,
         refused={one.observation: one.refused_because or "budget" for one in run.plan.observations if not one.granted},
     )
     return Remembered(facts, exchanges)
@@ -125,6 +127,7 @@ async def outcome_of(
         permits=remembered.facts.permits if case.permits is None else frozenset(case.permits),
         synthetic=remembered.facts.synthetic if case.synthetic is None else case.synthetic,
         has_credentials=(remembered.facts.has_credentials if case.has_credentials is None else case.has_credentials),
+        pages=remembered.facts.pages if case.pages is None else case.pages,
     )
     server = ChangedServer(facts, remembered.exchanges, case.change, delay)
     judged = await judge({probe.id: (probe.probe, probe.sheet, probe.digest)}, facts, {}, server=server)

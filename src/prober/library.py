@@ -17,6 +17,7 @@ from prober.faults import Fault, faults, remarks
 from prober.handwriting import explain, line_of, load_yaml, parse, read_text
 from prober.mistake import Mistake
 from prober.nouns.model import CapabilityProfile, MaturityModel, Model
+from prober.nouns.pages import MOST_PAGES, address_fault
 from prober.nouns.provider import Authorization, Provider
 from prober.nouns.sheet import Sheet
 from prober.verdict import Probe
@@ -253,7 +254,27 @@ def load_provider(path: Path, check_base: Callable[[str], object] = str) -> Prov
         if base.rstrip("/") in [earlier.rstrip("/") for earlier in provider.fhir_bases[:number]]:
             line = line_of(path, "fhir_bases", number)
             raise Mistake(f"{path}:{line}: this FHIR base stands twice; remove one of them.")
+    _check_pages(provider.doc_urls, path)
     return provider
+
+
+def _check_pages(urls: tuple[str, ...], path: Path) -> None:
+    if len(urls) > MOST_PAGES:
+        line = line_of(path, "doc_urls", MOST_PAGES)
+        raise Mistake(f"{path}:{line}: prober looks at no more than {MOST_PAGES} pages; name those that matter most.")
+    for number, url in enumerate(urls):
+        fault = address_fault(url)
+        if fault is None and _holds_a_credential(url):
+            fault = "the query of this address looks like a credential, and a published page needs none; remove it."
+        if fault is not None:
+            raise Mistake(f"{path}:{line_of(path, 'doc_urls', number)}: {fault}")
+
+
+def _holds_a_credential(url: str) -> bool:
+    """Whether redaction would take something out of an address that is for everybody."""
+    from prober.redact import Redactor
+
+    return Redactor(bytes(32), synthetic=True).url(url, public=True) != url
 
 
 def load_authorization(path: Path) -> Authorization:

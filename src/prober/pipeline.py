@@ -29,6 +29,7 @@ from prober.nouns.finding import Finding, Reason
 from prober.nouns.history import apart
 from prober.nouns.measurement import surroundings_in
 from prober.nouns.model import CapabilityProfile
+from prober.nouns.pages import each_page, home_of
 from prober.nouns.provider import Provider, ProviderFacts
 from prober.nouns.run import (
     REASON_FOR_PERMIT,
@@ -201,10 +202,11 @@ def make_plan(probes: Mapping[str, LoadedProbe], decision: Decision, options: Op
     budget = options.budget or BUDGETS[options.depth]
     tall = heights(tuple(wanted.values()))
     order = sorted(wanted.values(), key=lambda one: (len(one.permits), -tall[one.name], one.name))
+    pages = len(_pages(options.provider))
     left = budget
     planned: list[PlannedObservation] = []
     for one in order:
-        most = one.most_requests(budget)
+        most = one.most_requests(budget, pages)
         refused = _refused(one, decision.permits)
         if refused is None and most > left:
             refused = "budget"
@@ -269,6 +271,8 @@ async def collect(
     provider = options.provider
     for host in sorted({*decision.hosts, *(provider.allow_hosts if provider else ())}):
         redactor.keep_host(host)
+    for page in _pages(provider):
+        redactor.keep_base(home_of(page))
     patients = provider.test_patients if provider else ()
     groups = provider.groups if provider else ()
     run_folder = RunFolder.create(folder)
@@ -282,6 +286,7 @@ async def collect(
             prepared.base,
             tuple(redactor.value(one, "id") for one in patients),
             tuple(redactor.value(one, "id") for one in groups),
+            tuple(redactor.url(one, public=True) for one in _pages(provider)),
         )
     )
     if options.attestations:
@@ -427,6 +432,7 @@ def replay_facts(folder: RunFolder) -> Facts:
         budget=run.plan.budget,
         patients=provider.patients,
         groups=provider.groups,
+        pages=provider.doc_urls,
         refused=_refusals(run.plan),
     )
 
@@ -638,8 +644,13 @@ def _live_facts(prepared: Prepared, patients: tuple[str, ...], groups: tuple[str
         budget=prepared.plan.budget,
         patients=patients,
         groups=groups,
+        pages=_pages(prepared.options.provider),
         refused=_refusals(prepared.plan),
     )
+
+
+def _pages(provider: Provider | None) -> tuple[str, ...]:
+    return each_page(provider.doc_urls) if provider is not None else ()
 
 
 def _refusals(plan: Plan) -> dict[str, Reason]:
@@ -666,16 +677,21 @@ def _provider_facts(
     base: str,
     patients: tuple[str, ...],
     groups: tuple[str, ...],
+    pages: tuple[str, ...],
 ) -> ProviderFacts:
     if provider is None:
         return ProviderFacts(environment=decision.environment, fhir_bases=(base,))
-    return facts_of(provider, decision.environment, patients, groups)
+    return facts_of(provider, decision.environment, patients, groups, pages)
 
 
 def facts_of(
-    provider: Provider, environment: Environment, patients: tuple[str, ...], groups: tuple[str, ...]
+    provider: Provider,
+    environment: Environment,
+    patients: tuple[str, ...],
+    groups: tuple[str, ...],
+    pages: tuple[str, ...] = (),
 ) -> ProviderFacts:
-    """What a run keeps of a provider file; `patients` and `groups` are the run's placeholders."""
+    """What a run keeps of a provider file; `patients` and `groups` are placeholders, `pages` are without secrets."""
     return ProviderFacts(
         organisation=provider.organisation,
         country=provider.country,
@@ -689,6 +705,7 @@ def facts_of(
         population_size=provider.population_size,
         public_sources=provider.public_sources,
         declared=True,
+        doc_urls=pages,
         patients=patients,
         groups=groups,
     )

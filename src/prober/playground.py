@@ -20,6 +20,7 @@ from prober.mistake import Mistake
 from prober.nouns.base import Noun, canonical
 from prober.nouns.bundle import RunBy
 from prober.nouns.finding import Finding, Outcome, Reason
+from prober.nouns.provider import Provider
 from prober.pipeline import Options, collect, judge_folder, prepare
 from prober.sandbox import DEFECTS, PERSONAS, Sandbox, serve
 
@@ -178,6 +179,7 @@ async def _findings(folder: Path, defects: tuple[str, ...], tls: bool, only: fro
             deadline = DRIP_DEADLINE if "slow_drip" in defects else DEADLINE
             options = Options(
                 target=box.base_url,
+                provider=Provider(organisation="The sandbox", fhir_bases=(box.base_url,), doc_urls=box.pages),
                 bearer_env=name,
                 ca_file=box.ca_file,
                 only=only,

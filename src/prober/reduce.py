@@ -9,6 +9,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator
 from typing import IO, Protocol
+from urllib.parse import unquote, urlsplit
 
 from prober.nouns.base import JSON, canonical
 from prober.nouns.evidence import crowded
@@ -37,11 +38,11 @@ class Reducer(Protocol):
         """Let go of what was put aside on disk."""
 
 
-def reducer(name: str, key: bytes, known: frozenset[str] | None = None) -> Reducer:
-    """The reducer of that name: `open-data/1`, `opened/1`, or `ndjson/1:Type`. KeyError for another name.
+def reducer(name: str, key: bytes, known: frozenset[str] | None = None, pages: tuple[str, ...] = ()) -> Reducer:
+    """The reducer of that name: `open-data/1`, `opened/1`, `page/1`, `robots/1`, or `ndjson/1:Type`; else KeyError.
 
     `key` is the run's own secret: id hashes made with it cannot be guessed from outside. `known` are the ids of the
-    patients that may be read; None where the data are synthetic.
+    patients that may be read; None where the data are synthetic. `pages` are the published pages that the user named.
     """
     kind, _, expected = name.partition(":")
     if expected and expected not in R4_TYPES:
@@ -50,6 +51,10 @@ def reducer(name: str, key: bytes, known: frozenset[str] | None = None) -> Reduc
         return OpenData()
     if kind == "opened/1":
         return Opened()
+    if kind == "page/1":
+        return Page()
+    if kind == "robots/1":
+        return Robots(pages)
     if kind == "ndjson/1":
         return Ndjson(key, expected, known)
     raise KeyError(name)
@@ -300,3 +305,151 @@ class _Uniqueness:
 def reduced_text(value: JSON) -> bytes:
     """The stored form of what a reducer kept."""
     return canonical(value).encode()
+
+
+class Page:
+    """What is told of a web page without keeping it: what it is, how much there is to read, and whether it is a login.
+
+    Only the beginning is read. The title is kept as its hash: it tells whether another page stands there, and no more.
+    """
+
+    ENOUGH = 65_536
+
+    def __init__(self) -> None:
+        self._read = bytearray()
+
+    @property
+    def enough(self) -> bool:
+        return len(self._read) >= self.ENOUGH
+
+    def feed(self, piece: bytes) -> None:
+        self._read += piece[: self.ENOUGH - len(self._read)]
+
+    def finish(self, *, complete: bool) -> JSON:
+        page = bytes(self._read).removeprefix(b"\xef\xbb\xbf").lstrip()
+        title = _TITLE.search(page)
+        words = b" ".join(title[1].split()) if title else b""
+        return {
+            "reducer": "page/1",
+            "bytes": len(self._read),
+            "form": _form(page),
+            "text": _text(page),
+            "password": _PASSWORD.search(page) is not None,
+            "script": _SCRIPT.search(page) is not None,
+            "title": hashlib.sha256(words).hexdigest() if words else None,
+        }
+
+    def close(self) -> None:
+        """Nothing was put aside."""
+
+
+_TAG = re.compile(rb"<(/?)(script|style)?[^<>]*>", re.I)
+_TITLE = re.compile(rb"<title\b[^<>]{0,256}>([^<]{1,1024})", re.I)
+_SCRIPT = re.compile(rb"<script\b", re.I)
+_PASSWORD = re.compile(rb"<input\b[^<>]{0,1024}?\btype\s{0,8}=\s{0,8}[\"']?password\b", re.I)
+_HTML = re.compile(rb"(?:<!--[^>]{0,4096}>\s{0,64})?<(?:!doctype\s{1,8}html|html|head|body)\b", re.I)
+
+
+def _form(page: bytes) -> str:
+    if page.startswith(b"%PDF-"):
+        return "pdf"
+    if page[:1] in (b"{", b"["):
+        return "json"
+    return "html" if _HTML.match(page) else "other"
+
+
+def _text(page: bytes) -> int:
+    """How many bytes of it a person would read: what is neither a tag, nor a blank, nor inside a script or style."""
+    count, end, hidden = 0, 0, False
+    for tag in _TAG.finditer(page):
+        count += 0 if hidden else _dense(page[end : tag.start()])
+        end = tag.end()
+        hidden = not tag[1] if tag[2] else hidden
+    return count if hidden else count + _dense(page[end:])
+
+
+def _dense(text: bytes) -> int:
+    return sum(map(len, text.split()))
+
+
+class Robots:
+    """Which of the pages that the user named the site asks programs not to read (RFC 9309).
+
+    Nothing of the file is kept but the places of those pages in the list.
+    """
+
+    ENOUGH = 512 * 1024
+    """Bytes: RFC 9309, section 2.5, has crawlers read at least 500 KiB."""
+    MOST_RULES = 2_000
+
+    def __init__(self, pages: tuple[str, ...]) -> None:
+        self._pages = pages
+        self._read = bytearray()
+
+    @property
+    def enough(self) -> bool:
+        return len(self._read) >= self.ENOUGH
+
+    def feed(self, piece: bytes) -> None:
+        self._read += piece[: self.ENOUGH - len(self._read)]
+
+    def finish(self, *, complete: bool) -> JSON:
+        rules = _robots_rules(bytes(self._read).decode("utf-8", "replace"), self.MOST_RULES)
+        refused: list[JSON] = [at for at, url in enumerate(self._pages) if _robots_refuse(rules, url)]
+        return {"reducer": "robots/1", "refused": refused}
+
+    def close(self) -> None:
+        """Nothing was put aside."""
+
+
+_Rules = list[tuple[bool, str]]
+"""Whether it allows, and the pattern."""
+
+
+def _robots_rules(written: str, most: int) -> _Rules:
+    """The rules of the groups for prober, or else of those for everybody (RFC 9309, section 2.2.1)."""
+    groups: dict[str, _Rules] = {}
+    named: list[str] = []
+    ruled = False
+    count = 0
+    for line in written.removeprefix("\ufeff").splitlines():
+        name, colon, value = line.partition("#")[0].partition(":")
+        name, value = name.strip().lower(), value.strip()
+        if not colon:
+            continue
+        if name == "user-agent":
+            named, ruled = ([] if ruled else named), False
+            named.append(value.lower())
+            groups.setdefault(value.lower(), [])
+        elif name in ("allow", "disallow"):
+            ruled = True
+            count += 1
+            for agent in named if value and count <= most else ():
+                if agent in ("prober", "*"):
+                    groups[agent].append((name == "allow", value))
+    return groups.get("prober", groups.get("*", []))
+
+
+def _robots_refuse(rules: _Rules, url: str) -> bool:
+    """Whether the longest rule that fits the page forbids it; of two that are as long, the one that allows counts."""
+    parts = urlsplit(url)
+    path = unquote(f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/")
+    fitting = [(len(pattern), allows) for allows, pattern in rules if _robots_fits(pattern, path)]
+    return bool(fitting) and not max(fitting)[1]
+
+
+def _robots_fits(pattern: str, path: str) -> bool:
+    """RFC 9309, section 2.2.3: `*` stands for anything, `$` at the end for the end."""
+    ends = pattern.endswith("$")
+    first, *others = [unquote(one) for one in pattern.removesuffix("$").split("*")]
+    if not path.startswith(first):
+        return False
+    if ends and not others:
+        return path == first
+    at, last = len(first), others.pop() if ends else ""
+    for one in others:
+        found = path.find(one, at)
+        if found < 0:
+            return False
+        at = found + len(one)
+    return not ends or (path.endswith(last) and len(path) - len(last) >= at)

@@ -69,7 +69,7 @@ environment: undeclared       # production, sandbox, reference or undeclared
 fhir_bases:
   - FILL IN, for example https://fhir.example.org/r4
 # cds_bases: []
-# doc_urls: []
+# doc_urls: [https://example.org/interoperability]    # published pages, at most 20; without a login
 # metrics_url: https://example.org/interoperability/metrics.json
 # brands_url: https://example.org/brands.json
 # hie: []

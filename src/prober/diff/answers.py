@@ -24,6 +24,7 @@ from prober.observations import (
     openid_configuration,
     passing,
     published_keys,
+    published_pages,
     smart_answer,
 )
 from prober.observations.capability_statement import LEGACY_JSON, read_statement
@@ -33,6 +34,7 @@ WANTED = frozenset(
     {
         *(metadata_answer.name, capability_statement.name, smart_answer.name),
         *(published_keys.name, openid_configuration.name, brands_answer.name, "answer_samples", "modern_tls"),
+        published_pages.name,
     }
 )
 
@@ -102,6 +104,11 @@ def published_in(index: Index, name: str, *, resource: str | None = None) -> Fou
         return None
     fits = "resourceType" not in answer.document if resource is None else answer.resource_type == resource
     return Found(answer, "served", answer.document) if fits else None
+
+
+def pages_in_order(index: Index) -> list[Exchange]:
+    """What was asked on the way to the published pages: each repeat and hop after what it follows."""
+    return sorted(index.get(published_pages.name, ()), key=_order)
 
 
 def _silent(answer: Exchange) -> bool:

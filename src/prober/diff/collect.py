@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from prober.diff.answers import Found, Index, index_of, published_in, smart_in, statement_in
+from prober.diff.answers import Found, Index, index_of, pages_in_order, published_in, smart_in, statement_in
 from prober.diff.families import (
     DECLARED,
     LISTED,
@@ -21,6 +21,7 @@ from prober.diff.families import (
     band,
     label_value,
 )
+from prober.diff.pages import pages_in
 from prober.nouns.base import JSON, canonical
 from prober.nouns.evidence import Exchange, Transport
 from prober.nouns.facts import Fact, Facts
@@ -130,6 +131,9 @@ def facts_of(
     _authorization(into, index, run, stated=statement is not None)
     _connection(into, index, run.started)
     _latency(into, index)
+    for url, value, shown in pages_in(pages_in_order(index)):
+        into.saw("page")
+        into.add(_key("page", url), _value(value), shown)
     if findings:
         into.saw("finding")
         _findings(into, findings, run.subject)

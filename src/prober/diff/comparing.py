@@ -104,8 +104,8 @@ def compare(before: Facts, after: Facts, *, earlier: Sequence[Facts] = (), model
         area, one, other = area_of(key), was.get(key), now.get(key)
         if area not in seen:
             continue
-        if area == "finding" and (one is None or other is None):
-            # Only one of the runs asked this, which says nothing of the server.
+        if area in ("finding", "page") and (one is None or other is None):
+            # Only one of the runs asked or could see this, which says nothing of the server.
             not_compared.append(key)
         elif not _beyond_a_cap(key, one, other, was, now):
             differences[key] = _Difference(key, one, other)

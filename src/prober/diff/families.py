@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from prober.diff.pages import judge_page
 from prober.nouns.facts import Judgement
 from prober.observations import is_internal
 
-Group = Literal["statement", "smart", "openid", "jwks", "brands", "tls", "latency", "finding", "score"]
+Group = Literal["statement", "smart", "openid", "jwks", "brands", "tls", "latency", "page", "finding", "score"]
 Value = str | None
 Judge = Callable[[Sequence[str], Value, Value], Judgement]
 Sample = tuple[str, Value, Value]
@@ -673,6 +674,20 @@ _ALL = (
         (("latency/metadata", "under 0.5 s", "1 to 2 s"), ("latency/metadata", "1 to 2 s", "under 0.5 s")),
         probes=("answers_promptly",),
         there="measured",
+    ),
+    Family(
+        *("page", "page", "Published pages (`doc_urls`) by their addresses; only what both runs saw is compared"),
+        _named("published page"),
+        judge_page,
+        (
+            ("page/https://www.example.org/connect", "open: html", "gone"),
+            ("page/https://www.example.org/connect", "open: html", "login"),
+            ("page/https://www.example.org/connect", "open: html", "elsewhere: docs.example.net"),
+            ("page/https://www.example.org/connect", "gone", "open: html"),
+            ("page/https://www.example.org/connect", "open: html", "open: pdf"),
+        ),
+        probes=("pages_open",),
+        there="there",
     ),
     Family(
         *("finding", "finding", "Findings of the probes; `unknown` is neither yes nor no"),

@@ -21,6 +21,7 @@ IGNORED = (
     "days that a certificate still has, as long as it is the same one and has not expired",
     "latency within a band and from a band to its neighbour",
     "a finding that only one of the runs has, because a probe is new or is gone",
+    "what stands on a published page, and a page that only one of the runs could see",
 )
 
 _HEAD = """# What `prober diff` compares

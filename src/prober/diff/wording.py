@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from prober.diff.families import FAMILIES, LISTED, NONE, SERVED, Value, area_of, bounds, parts_of, step_of
+from prober.diff.pages import page_words
 
 LONGEST = 160
 """Characters of a stranger's text that a sentence may hold."""
@@ -124,6 +125,7 @@ _SPECIAL: dict[str, Callable[[Sequence[str], str, str], str]] = {
     "openid_host": lambda parts, was, now: f"The {_host(parts, was, now)}",
     "certificate": _certificate,
     "latency": _latency,
+    "page": page_words,
     "finding": _finding,
     "criterion": _level,
     "gate": _gate,

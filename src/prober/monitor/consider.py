@@ -41,6 +41,8 @@ TRANSIENT: tuple[Reason, ...] = (
 """Reasons that say more about the moment than about the server: what follows from such a look is not compared."""
 OF_LITTLE = frozenset({"finding", UNDECIDED, "tls", "certificate", "certificate_name", "latency"})
 """The areas of facts that a look tells of which asks for some probes alone."""
+PAGE = "page"
+"""The area of published pages: one that could not be seen, among others that were, is what it was."""
 _FIRED = ("suspected", "confirmed")
 _LIVES = ("enough", "short", "expired")
 Send = Callable[[Message], tuple[tuple[str, str], ...]]
@@ -87,7 +89,8 @@ def consider(look: Look, facts: Facts | None, before: Before, policy: Policy) ->
     troubled = look.planned or look.up == "down" or _is_blind(facts, before)
     kept = _kept(facts, look, before, troubled=troubled) if facts is not None else None
     delta = _delta(kept, before, policy) if kept is not None and not troubled else None
-    readings = _readings(look, kept, delta, before, policy, troubled=troubled)
+    own = frozenset(fact.key for fact in facts.facts) if facts is not None else frozenset()
+    readings = _readings(look, kept, delta, before, policy, own, troubled=troubled)
     turned = [_turn(reading, change, before, look, policy) for reading, change in readings]
     if kept is not None and any(one.event == "suspected" for one in turned):
         # What follows from something that a second look may take back is compared when it is settled.
@@ -172,6 +175,8 @@ def _kept(facts: Facts, look: Look, before: Before, *, troubled: bool) -> Facts:
         kept[f"{UNDECIDED}/{name}"] = fact.model_copy(update={"key": f"{UNDECIDED}/{name}", "value": reason.strip()})
         if fact.key in held:
             kept[fact.key] = held[fact.key]
+    # A page that could not be seen, or that nobody asked for this time, is what it was.
+    kept |= {key: fact for key, fact in held.items() if _area(key) == PAGE and key not in kept}
     if look.probes is not None:
         for key, fact in held.items():
             area, _, name = key.partition("/")
@@ -252,7 +257,14 @@ def _different(old: Mapping[str, str], new: Mapping[str, str], seen: Sequence[st
 
 
 def _readings(
-    look: Look, kept: Facts | None, delta: Delta | None, before: Before, policy: Policy, *, troubled: bool
+    look: Look,
+    kept: Facts | None,
+    delta: Delta | None,
+    before: Before,
+    policy: Policy,
+    own: frozenset[str],
+    *,
+    troubled: bool,
 ) -> list[tuple[Reading, Change | None]]:
     """What this look read: its own keys, what changed, and what has a course already."""
     found: dict[str, tuple[Reading, Change | None]] = {}
@@ -281,6 +293,7 @@ def _readings(
     for key in before.states:
         area, _, name = key.partition("/")
         asked = look.probes is None or area != "finding" or name in look.probes
+        asked = asked and (area != PAGE or key in own)
         if key not in found and area in kept.seen and asked and not (area == "finding" and name in undecided):
             found[key] = (Reading(key=key, value=now.get(key)), None)
     return [found[key] for key in sorted(found)]

@@ -67,6 +67,7 @@ _PROBES_OF = {
     "tls": ("tls_modern",),
     "certificate": ("certificate_valid",),
     "latency": ("answers_promptly",),
+    "page": ("pages_open",),
     "gate": (),
 }
 """The probes that look again at facts of an area; of any other area it is the CapabilityStatement's."""

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from prober.nouns.base import Noun
+from prober.nouns.pages import MOST_PAGES
 from prober.nouns.run import Environment
 
 Setting = Literal["inpatient", "outpatient", "both"]
@@ -26,7 +27,9 @@ class Provider(Noun):
     environment: Environment = "undeclared"
     fhir_bases: tuple[str, ...] = Field(min_length=1)
     cds_bases: tuple[str, ...] = ()
-    doc_urls: tuple[str, ...] = ()
+    doc_urls: tuple[str, ...] = Field(
+        default=(), description=f"Published pages, at most {MOST_PAGES}; each is asked for without a token."
+    )
     metrics_url: str | None = None
     brands_url: str | None = None
     hie: tuple[str, ...] = ()
@@ -62,6 +65,7 @@ class ProviderFacts(Noun):
     population_size: int | None = None
     public_sources: dict[str, str] = Field(default_factory=dict)
     declared: bool = Field(default=False, description="True when a provider file was given.")
+    doc_urls: tuple[str, ...] = ()
     patients: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
 

@@ -65,6 +65,7 @@ from prober.observations.handshakes import (
 )
 from prober.observations.patient import KnownPatient, known_patient, patient_read_answer, patient_search_answer
 from prober.observations.promptness import answer_samples
+from prober.observations.published_pages import SMALLEST_PAGE, PublishedPage, published_pages
 from prober.observations.smart_configuration import (
     VOCABULARY,
     SmartConfiguration,
@@ -95,6 +96,7 @@ from prober.session.withheld import cannot_tell, closed, passing
 __all__ = [
     "OLD_VERSIONS",
     "PRIVATE_MEMBERS",
+    "SMALLEST_PAGE",
     "UNREAD",
     "VOCABULARY",
     "BrandBundle",
@@ -111,6 +113,7 @@ __all__ = [
     "Match",
     "ModernTls",
     "Published",
+    "PublishedPage",
     "Searchset",
     "SmartConfiguration",
     "TriedType",
@@ -158,6 +161,7 @@ __all__ = [
     "patient_search_answer",
     "plain_http",
     "published_keys",
+    "published_pages",
     "reason_for_absence",
     "refuted",
     "resolved",

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
-from prober.sandbox import brands, bulk, smart, statement
+from prober.sandbox import brands, bulk, pages, smart, statement
 from prober.sandbox.data import PATIENT_IDS, Store, store
 from prober.sandbox.hostile import HOSTILE, reset
 from prober.sandbox.log import Log
@@ -125,6 +125,7 @@ class Application:
                 "/auth/introspect": self._client_only,
                 "/auth/revoke": self._client_only,
             }
+        handlers |= {"/robots.txt": self._robots, **dict.fromkeys(pages.ADDRESSES, self._published)}
         handlers["/{anything:path}"] = self._nothing
         self._router = Router(
             [Route(path, self._guarded(handler), methods=_METHODS) for path, handler in handlers.items()],
@@ -268,6 +269,14 @@ class Application:
 
     async def _page(self, request: Request) -> Response:
         return HTMLResponse(smart.AUTHORIZE_PAGE)
+
+    async def _robots(self, request: Request) -> Response:
+        only(request, "GET", "HEAD")
+        return pages.robots()
+
+    async def _published(self, request: Request) -> Response:
+        only(request, "GET", "HEAD")
+        return pages.page(request.url.path, self._defects)
 
     async def _issue(self, request: Request) -> Response:
         error = smart.token_error(await request.body())

@@ -71,6 +71,13 @@ class Sandbox:
         return f"{self._origin}/fhir" if self._origin else ""
 
     @property
+    def pages(self) -> tuple[str, ...]:
+        """The addresses of the pages that the provider publishes; empty until the sandbox is entered."""
+        from prober.sandbox.pages import ADDRESSES
+
+        return tuple(f"{self._origin}{path}" for path in ADDRESSES) if self._origin else ()
+
+    @property
     def log(self) -> list[Logged]:
         """Every request so far, in the order of arrival."""
         return self._log.entries()

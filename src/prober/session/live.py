@@ -464,7 +464,7 @@ class Door:
 
     async def _reduce(self, request: WireRequest, name: str, limits: Limits) -> tuple[Answer, bytes]:
         known = None if self.facts.synthetic else frozenset(self.facts.patients)
-        reduce = reducer(name, self._key, known)
+        reduce = reducer(name, self._key, known, self.facts.pages)
         if name.startswith("ndjson"):
             # An export file may be as large as it likes: it is never held, only the time is bounded.
             limits = replace(limits, wire_bytes=2**40, decoded_bytes=2**42, total_seconds=3600.0)

@@ -23,10 +23,11 @@ class Observation(Generic[T]):
     family: str
     needs: tuple["Observation[Any]", ...]
     summary: str
+    of_each_page: bool = False
 
-    def most_requests(self, budget: int) -> int:
-        """The most requests that it may make in a run with this budget."""
-        return min(self.requests, budget // self.share)
+    def most_requests(self, budget: int, pages: int = 0) -> int:
+        """The most requests that it may make in a run with this budget, and with so many published pages."""
+        return min(self.requests * (pages if self.of_each_page else 1), budget // self.share)
 
     def closure(self) -> tuple["Observation[Any]", ...]:
         """Everything that this observation rests on, itself last, each once."""
@@ -45,12 +46,13 @@ def observation(
     permits: tuple[Permit, ...] = (),
     family: str = "discovery",
     needs: tuple[Observation[Any], ...] = (),
+    of_each_page: bool = False,
 ) -> Callable[[Callable[..., Awaitable[T]]], Observation[T]]:
     """Declare an observation.
 
     `asks` are the request templates as `prober plan` prints them. `requests` is the most that it may ask (one per
     template unless said), never more than one `share`-th of the budget. `chain` says how many of them must follow one
-    another, `needs` what it may `see`.
+    another, `needs` what it may `see`. With `of_each_page`, `requests` counts for each page of the provider file.
     """
     most = len(asks) if requests is None else requests
 
@@ -66,6 +68,7 @@ def observation(
             family=family,
             needs=needs,
             summary=(look.__doc__ or "").strip().split("\n")[0],
+            of_each_page=of_each_page,
         )
 
     return wrap

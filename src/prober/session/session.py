@@ -50,6 +50,7 @@ class Facts:
     budget: int
     patients: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    pages: tuple[str, ...] = ()
     refused: Mapping[str, Reason] | None = None
 
 
@@ -150,6 +151,11 @@ class Session:
         return self._exchanger.facts.groups
 
     @property
+    def pages(self) -> tuple[str, ...]:
+        """The published pages that the provider file names."""
+        return self._exchanger.facts.pages
+
+    @property
     def budget(self) -> int:
         """The most requests of the whole run."""
         return self._exchanger.facts.budget
@@ -216,6 +222,12 @@ class Session:
         """GET a public document that the server's own discovery names (JWKS, brands). Never with a token."""
         ask = Ask("GET", "public", absolute=url, headers=(("Accept", accept),), bearer="none", label=label)
         return self._answered(await self._polite(ask))
+
+    async def page(self, url: str, *, reducer: str, label: str) -> Exchange:
+        """GET a published page, or what stands beside it for programs; whatever happened is returned. Never a token."""
+        accept = (("Accept", "text/html, application/pdf, application/json, */*"),)
+        ask = Ask("GET", "public", absolute=url, headers=accept, bearer="none", label=label, reducer=reducer)
+        return await self._polite(ask)
 
     async def follow(self, url: str, *, of: Exchange, accept: str = FHIR_JSON, label: str = "") -> Exchange:
         """GET a link of a searchset (`next`), which must stay on the base's own host."""
