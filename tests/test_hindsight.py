@@ -103,8 +103,10 @@ def test_what_is_printed_is_this(reader: Reader, tmp_path: Path) -> None:
     ):
         published = Path(__file__).parents[1] / "schemas" / f"{name}.schema.json"
         jsonschema.validate(json.loads(text), json.loads(published.read_text()))
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text)
     assert reader.sla(tmp_path / "again") == files
     told = json.loads(reader.history(target="main", as_json=True, since=date(2026, 2, 1)))
+    assert "\u202eis certified" in told["incidents"][-1]["title"]
     # Of what began before February only the gap that reaches into it is told; on 14 February the monitor did run.
     assert [(one["plan"], one["first"], one["last"], one["looks"], one["monitor_ran"]) for one in told["gaps"]] == [
         ("polls", "2026-01-26T00-00Z", "2026-02-04T00-00Z", len(AWAY), False),

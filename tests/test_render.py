@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.samples import examples
 
-from prober.nouns.base import Noun
+from prober.nouns.base import Noun, canonical
 from prober.nouns.evidence import Exchange, Failure, Timings, Transport
 from prober.nouns.finding import Cell, Citation, Finding, Reason, Source, Verdict
 from prober.nouns.provider import ProviderFacts
@@ -52,7 +52,7 @@ from prober.render.disclaimer import DISCLAIMER, PROPOSAL, claims, disclaimed
 from prober.render.report import Report, Subject
 from prober.render.terminal import explanation, next_text, plan_text, probe_list, summary
 from prober.render.view import View
-from prober.render.visible import excerpt, shortened, visible, visible_lines
+from prober.render.visible import excerpt, shortened, visible, visible_json, visible_lines
 
 GOLDEN = Path(__file__).parent / "golden" / "render"
 BASE = "https://fhir.example.org/r4"
@@ -1204,6 +1204,20 @@ def test_visible_text_holds_nothing_unseen_and_keeps_the_rest(text: str) -> None
     visible(text).encode()
     if text.isprintable():
         assert visible(text) == text
+
+
+@given(st.dictionaries(st.text(), st.lists(st.text())))
+def test_visible_json_says_the_same_and_holds_nothing_unseen(value: dict[str, list[str]]) -> None:
+    shown = visible_json(canonical(value))
+    assert json.loads(shown) == value
+    assert not UNSEEN.search(shown)
+    shown.encode()
+
+
+def test_unseen_characters_of_json_are_escaped_and_nothing_else() -> None:
+    told = "\x1b[31m\u202e\x7f\ud800\U000e0041 é 中"
+    escapes = "\\u001b[31m\\u202e\\u007f\\ud800\\udb40\\udc41 é 中"
+    assert visible_json(canonical({"a": told})) == f'{{"a":"{escapes}"}}'
 
 
 def test_unseen_characters_get_names() -> None:

@@ -32,6 +32,7 @@ from prober.pipeline import (
     surely_below,
 )
 from prober.render.report import Report, Subject
+from prober.render.visible import visible_json
 from prober.score.workflows import BLOCK as WORKFLOWS
 from prober.supplement import supplemented
 
@@ -86,7 +87,7 @@ def run_stage(
         print(f"prober: Interrupted; the evidence is kept. Go on with: {again}", file=sys.stderr)
         return 3
     if as_json:
-        say(card.line())
+        say(visible_json(card.line()))
     else:
         say(summary(report, width=_width()))
         say(f"The report is {paths[0]}; the evidence lies beside it. Exit code {code}.")
@@ -136,7 +137,7 @@ def score_stage(
     else:
         RunFolder.create_plain(out).write_scorecard(card)
     root = out or folders[0].path
-    say(card.line() if as_json else summary(load_report(root, folders, probes, card), width=_width()))
+    say(visible_json(card.line()) if as_json else summary(load_report(root, folders, probes, card), width=_width()))
     return exit_code([card], [folder.run() for folder in folders], False, below)
 
 
@@ -177,7 +178,7 @@ def _score_with_more(
     report = load_report(out, copies, probes, card)
     write_reports(out, report)
     below = surely_below(card, fail_under) if fail_under else False
-    say(card.line() if as_json else summary(report, width=_width()))
+    say(visible_json(card.line()) if as_json else summary(report, width=_width()))
     return exit_code([card], [folder.run() for folder in copies], False, below)
 
 

@@ -16,6 +16,7 @@ from prober.nouns.model import MaturityModel
 from prober.nouns.run import Run
 from prober.nouns.scorecard import Scorecard
 from prober.render import delta as page
+from prober.render.visible import visible_json
 
 Say = Callable[[str], None]
 REGRESSION, ANY = "regression", "any"
@@ -57,7 +58,7 @@ def diff_command(
             before.facts, after.facts, earlier=[one.facts for one in more], model=after.model or before.model
         )
     if as_json:
-        say(delta.line())
+        say(visible_json(delta.line()))
     elif markdown:
         say(page.markdown(delta, notes(before, after)).removesuffix("\n"))
     else:

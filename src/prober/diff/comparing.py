@@ -362,6 +362,16 @@ def telling_criteria(model: MaturityModel | None, *facts: Mapping[str, Fact]) ->
     return _telling(_Book.of(model), *facts)
 
 
+def private_keys(model: MaturityModel | None) -> frozenset[str]:
+    """The keys of all facts that may ever tell of an open door, whatever they say now: the findings that a private gate
+    rests on, decided or not, and the criteria that rest on these. Something public that counts them only while they say
+    nothing would tell by that when they do."""
+    book = _Book.of(model)
+    criteria = {name for probe in book.private_probes for name in book.criteria.get(probe, ())}
+    findings = {f"{area}/{probe}" for area in ("finding", "undecided") for probe in book.private_probes}
+    return frozenset(findings | {f"criterion/{name}" for name in criteria})
+
+
 def _telling(book: _Book, *facts: Mapping[str, Fact]) -> frozenset[str]:
     said_no = [
         probe

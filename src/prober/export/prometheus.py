@@ -21,7 +21,7 @@ METRICS: Mapping[str, str] = {
     "prober_run_started_timestamp_seconds": "Instant at which the run began.",
     "prober_run_ended_timestamp_seconds": "Instant at which the run ended; none if it never did.",
     "prober_run_requests": "Requests that the run made; none if it never ended.",
-    "prober_findings": "Number of findings by what became of them.",
+    "prober_findings": "Number of findings by what became of them. The monitor leaves out those of private gates.",
     "prober_finding_shown": "1 if the probe saw it, 0 if it was refuted; none if unknown or not applicable.",
     "prober_finding_unknown": "Always 1. One for each finding that is unknown, with the reason.",
     "prober_criterion_level_at_least": "Level that the criterion surely has; none if nothing of it is known.",

@@ -43,7 +43,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, Operationa
 from prober.clock import instant
 from prober.history import tables
 from prober.history.packing import packed_day, unpacked, unpacked_day
-from prober.history.tables import STEPS
+from prober.history.tables import LEFT_OUT, NOT_PLANNED, PLANNED, STEPS
 from prober.mistake import Mistake
 from prober.nouns.base import canonical
 from prober.nouns.facts import Change, Delta, Fact, Facts
@@ -51,7 +51,7 @@ from prober.nouns.history import HistoryLine
 from prober.nouns.incident import Incident, KeyState, Message
 from prober.nouns.look import Look
 from prober.nouns.polls import Poll, PollDay
-from prober.polls.days import days_of
+from prober.polls.days import days_of, in_time
 
 WAIT_SECONDS = 10
 """How long a locked SQLite file is waited for."""
@@ -145,13 +145,14 @@ class Overview:
     last: Mapping[tuple[str, str], tuple[str, str]]
     """When the last look ended, and whether the target was up."""
     ups: Mapping[tuple[str, str], tuple[int, int]]
-    """Decided looks outside of planned maintenance: how many found the target up, how many down."""
+    """Decided looks outside of maintenance that was announced in time: how many found the target up, how many down."""
     certificate_ends: Mapping[str, str]
     days: Mapping[str, tuple[PollDay, ...]]
     """Days of polls that are over."""
     blind: Mapping[str, int]
     findings: Mapping[tuple[str, str], Mapping[str, int]]
-    criteria: Mapping[str, Mapping[str, str]]
+    criteria: Mapping[tuple[str, str], Mapping[str, str]]
+    """What each kind of look says of the levels."""
 
 
 def moved_without_a_word(name: str, old: str, new: str) -> str:
@@ -424,7 +425,7 @@ class History:
             row = look.model_dump(mode="json", exclude={"number", "planned"})
             row |= {name: said[word] if word is not None else None for name, word in _words_of(look).items()}
             row |= {name: bytes.fromhex(row[name]) for name in _DIGESTS}
-            rows.append(row | {"target": targets[look.target], "planned": int(look.planned)})
+            rows.append(row | {"target": targets[look.target], "planned": _planned(look)})
         made = insert(tables.looks).returning(tables.looks.c.number, sort_by_parameter_order=True)
         numbers = [int(number) for number in connection.scalars(made, rows)]
         late = tables.days
@@ -705,7 +706,7 @@ class History:
     def planned_looks(self, target: str, since: str, before: str | None = None) -> list[Look]:
         """The looks since an instant, up to another, that fell into a planned maintenance."""
         table = tables.looks
-        conditions = [table.c.began >= since, table.c.planned == 1, table.c.polls.is_not(None)]
+        conditions = [table.c.began >= since, table.c.planned != NOT_PLANNED, table.c.polls.is_not(None)]
         conditions += [table.c.began < before] if before is not None else []
         return self._looks(target, *conditions)
 
@@ -1074,7 +1075,7 @@ class History:
         looks = connection.execute(
             select(table.c.number, table.c.run, table.c.environment, table.c.began, table.c.evidence, table.c.probes)
             .where(table.c.target == target, table.c.plan == plan, table.c.base == known[base])
-            .where(table.c.began >= since, table.c.began < before, table.c.planned == 0)
+            .where(table.c.began >= since, table.c.began < before, table.c.planned == NOT_PLANNED)
             .order_by(table.c.number)
         ).all()
         by_id = {number: key for key, number in keys.items()}
@@ -1201,9 +1202,9 @@ class History:
             keys = ["target", "day", "base", "environment"]
             connection.execute(made.on_conflict_do_update(index_elements=keys, set_=new), rows)
 
-    def overview(self, *, since: str, recent: str, detailed: bool) -> Overview:
+    def overview(self, *, since: str, recent: str, detailed: bool, without: Collection[str] = frozenset()) -> Overview:
         """How all targets stand. `since` is the instant from which on looks count, `recent` the day from which on days
-        of polls do; findings and levels only where it is to be `detailed`."""
+        of polls do; findings and levels only where it is to be `detailed`, `without` the facts of these keys."""
         table, sights, targets, polled = tables.looks, tables.sights, tables.targets, tables.days
         with self._reading() as connection:
             names = {row.id: row.name for row in connection.execute(select(targets.c.id, targets.c.name))}
@@ -1216,7 +1217,7 @@ class History:
             counted = connection.execute(
                 select(table.c.target, table.c.plan, table.c.up, func.count())
                 .where(table.c.target.in_(select(targets.c.id)))
-                .where(table.c.began >= since, table.c.planned == 0, table.c.up != "undecided")
+                .where(table.c.began >= since, table.c.planned != LEFT_OUT, table.c.up != "undecided")
                 .group_by(table.c.target, table.c.plan, table.c.up)
             )
             ups: dict[tuple[str, str], tuple[int, int]] = {}
@@ -1233,7 +1234,7 @@ class History:
             courses = select(tables.states.c.target, tables.states.c.line).where(tables.states.c.key == "sight")
             for row in connection.execute(courses):
                 blind[names[row.target]] = KeyState.model_validate_json(row.line).bad
-            findings, criteria = self._details(connection, names) if detailed else ({}, {})
+            findings, criteria = self._details(connection, names, without) if detailed else ({}, {})
         return Overview(
             known=frozenset(names[row.target] for row in rows),
             last={(names[row.target], row.plan): (row.ended, row.up) for row in rows},
@@ -1246,11 +1247,11 @@ class History:
         )
 
     def _details(
-        self, connection: Connection, names: Mapping[int, str]
-    ) -> tuple[dict[tuple[str, str], dict[str, int]], dict[str, dict[str, str]]]:
+        self, connection: Connection, names: Mapping[int, str], without: Collection[str]
+    ) -> tuple[dict[tuple[str, str], dict[str, int]], dict[tuple[str, str], dict[str, str]]]:
         spans, words = tables.spans, tables.words
         areas = ("finding", "undecided", "criterion")
-        named = or_(*(words.c.word.like(f"{area}/%") for area in areas))
+        named = and_(or_(*(words.c.word.like(f"{area}/%") for area in areas)), words.c.word.not_in(without))
         keys = {row.id: row.word for row in connection.execute(select(words.c.id, words.c.word).where(named))}
         shown = select(words.c.id).where(named)
         rows = connection.execute(
@@ -1261,11 +1262,11 @@ class History:
         said = self._said(connection, {row[1] for row in rows} | {row[3] for row in rows})
         apart = {id_: key.partition("/")[::2] for id_, key in keys.items()}
         outcomes: dict[tuple[str, str], dict[str, str]] = {}
-        criteria: dict[str, dict[str, str]] = {}
+        criteria: dict[tuple[str, str], dict[str, str]] = {}
         for target, plan, key, value in rows:
             area, name = apart[key]
             if area == "criterion":
-                criteria.setdefault(names[target], {})[name] = said[value]
+                criteria.setdefault((names[target], said[plan]), {})[name] = said[value]
                 continue
             known = outcomes.setdefault((names[target], said[plan]), {})
             if area == "undecided" or known.get(name) != "unknown":
@@ -1642,6 +1643,12 @@ def _words_of(look: Look) -> dict[str, str | None]:
     }
 
 
+def _planned(look: Look) -> int:
+    if not look.planned:
+        return NOT_PLANNED
+    return LEFT_OUT if look.polls is not None and in_time(unpacked(look)) else PLANNED
+
+
 def _look(row: Row[Any], target: str, said: Mapping[int, str]) -> Look:
     members = {name: row._mapping[name] for name in _COLUMNS}
     members |= {
@@ -1652,7 +1659,7 @@ def _look(row: Row[Any], target: str, said: Mapping[int, str]) -> Look:
         "model": said[row.model] if row.model is not None else None,
         "digest": row.digest.hex(),
         "evidence": row.evidence.hex(),
-        "planned": bool(row.planned),
+        "planned": row.planned != NOT_PLANNED,
     }
     return Look.trusted(**members)
 

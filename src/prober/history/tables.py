@@ -5,10 +5,29 @@ otherwise, so a night on which nothing changed adds nothing but its own row. Tex
 once, as words, and named by their numbers; digests are kept as their 32 bytes.
 """
 
+import json
 from collections.abc import Callable
 
-from sqlalchemy import BigInteger, Column, Connection, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    bindparam,
+    select,
+    update,
+)
 from sqlalchemy import UniqueConstraint as Unique
+
+NOT_PLANNED, PLANNED, LEFT_OUT = 0, 1, 2
+"""What `planned` says of a look: outside of any maintenance; in some; in some that was announced in time, so that it is
+left out of what is counted."""
 
 metadata = MetaData()
 # SQLite numbers rows by itself only where the key is INTEGER.
@@ -200,5 +219,18 @@ def _first(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_first,)
+def _second(connection: Connection) -> None:
+    """Looks in any maintenance at all were left out of the counts before. What each fell into stands in its polls."""
+    rows = connection.execute(select(looks.c.number, looks.c.began, looks.c.polls).where(looks.c.planned == PLANNED))
+    left_out = []
+    for number, began, polls in rows:
+        poll = json.loads(polls) if polls is not None else {}
+        at = poll.get("t", began)
+        if any(in_time and begins <= at < ends for begins, ends, in_time in poll.get("w", ())):
+            left_out.append({"at": number})
+    if left_out:
+        connection.execute(update(looks).where(looks.c.number == bindparam("at")).values(planned=LEFT_OUT), left_out)
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_first, _second)
 """The step at place n leads from version n to n + 1; each is one transaction, and none is ever altered."""

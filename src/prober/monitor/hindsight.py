@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from typing import get_args
 
 from prober.clock import instant
 from prober.history.packing import unpacked
@@ -38,6 +39,7 @@ from prober.nouns.incident import Incident
 from prober.nouns.look import Look
 from prober.nouns.monitor import LookPlan, Target
 from prober.nouns.polls import SAMPLE_KINDS, PollDay, SampleKind, Window
+from prober.nouns.run import Depth
 from prober.polls.figures import (
     FINE,
     Availability,
@@ -55,6 +57,7 @@ USUAL = 10
 MAINTENANCE_DAYS = 30
 """How far back and ahead planned maintenance is told where nobody says otherwise."""
 _FOLLOWING = ("criterion", "label")
+_DEPTHS: tuple[Depth, ...] = get_args(Depth)
 _WEEK = timedelta(days=7)
 
 
@@ -259,7 +262,7 @@ def trend(settings: Settings, history: History, name: str, *, days: int, goal: F
     first = today - timedelta(days=days - 1)
     first -= timedelta(days=first.weekday())
     found = history.poll_days(name, since=first.isoformat(), before=instant(now))
-    plan = _whole_plan(settings, name)
+    plan = _scored(settings, name)
     looks = history.looks(name, plan=plan, since=first.isoformat()) if plan is not None else []
     courses = history.courses(name, plan, ("finding", "undecided", *_FOLLOWING)) if plan is not None else []
     new_books = breaks((one.began, one.model.rpartition("@")[2]) for one in looks if one.model is not None)
@@ -351,13 +354,22 @@ def _latency(days: Sequence[PollDay], kind: SampleKind) -> Iterable[Latency]:
         yield Latency(kind=kind, p50=p50, p95=p95, samples=found.samples)
 
 
-def _whole_plan(settings: Settings, name: str) -> str | None:
-    """The kind of look that is scored: the most frequent one that runs every probe, nights before weeks."""
+def scored_plan(plans: Mapping[str, LookPlan]) -> str | None:
+    """The kind of look whose levels are those of the target, of several that run every probe: a nightly one, else a
+    weekly one, else one of minutes; of these the deepest, the most frequent, the first by name. How the configuration
+    orders them decides nothing. None where none runs every probe."""
+
+    def rank(name: str) -> tuple[int, int, int, str]:
+        plan = plans[name]
+        order, minutes = (2, plan.every) if isinstance(plan.every, int) else (("night", "week").index(plan.every), 0)
+        return order, -_DEPTHS.index(plan.depth), minutes, name
+
+    return min((name for name, plan in plans.items() if plan.probes is None), key=rank, default=None)
+
+
+def _scored(settings: Settings, name: str) -> str | None:
     target = next((one for one in settings.monitor.targets if one.name == name), None)
-    plans: Mapping[str, LookPlan] = settings.plans_of(target) if target is not None else settings.monitor.looks
-    order = {"night": 0, "week": 1}
-    whole = [one for one, plan in plans.items() if plan.probes is None]
-    return min(whole, key=lambda one: order.get(str(plans[one].every), 2), default=None)
+    return scored_plan(settings.plans_of(target) if target is not None else settings.monitor.looks)
 
 
 class _States:

@@ -35,6 +35,8 @@ from prober.polls.looking import poll_of
 
 REMEMBERED_DAYS = 120
 """How far back a score looks: gates ask for 90 days, and 30 decided nights may need more than 30."""
+LATENCY_DAYS = 7
+"""How far back latencies are told."""
 _HANDSHAKES = ("modern_tls", "metadata_answer")
 """The observations that are the base's own: a file of an export may lie at another host."""
 BY_THE_CLOCK = "certificate"
@@ -166,6 +168,10 @@ def assess(task: Task, folder: RunFolder, settings: Settings, history: History) 
             folder.write_history([*lines, *days])
         card = score_folders([folder], settings.probes)
         folder.write_scorecard(card)
+    else:
+        # Latencies are told of days that are rolled up, and of a target without a score nobody else would do that.
+        since = instant(_moment(run.started) - timedelta(days=LATENCY_DAYS))
+        history.poll_days(task.target.name, since=since, before=run.started[:10])
     return _looked(task, folder, findings, card, settings)
 
 

@@ -33,15 +33,17 @@ _LOOK = ("target", "look")
 METRICS: Mapping[str, Metric] = {
     "prober_up": Metric("1 if the target was up at its last look of this kind, 0 if it was down.", _LOOK),
     "prober_availability_ratio": Metric(
-        "Share of the decided looks in the window at which the target was up, without planned maintenance and without "
-        "the monitor's own outages.",
+        "Share of the decided looks in the window at which the target was up, without maintenance that was announced "
+        "on a public page at least 48 hours ahead, and without the monitor's own outages.",
         (*_LOOK, "window"),
     ),
     "prober_availability_looks": Metric(
         "Number of decided looks in the window, on which prober_availability_ratio rests.", (*_LOOK, "window")
     ),
     "prober_latency_seconds": Metric(
-        "Time to the first byte, by nearest rank; none without a measurement.", (*_LOOK, "quantile")
+        "Time to the first byte in the last 7 whole UTC days, over all kinds of look, by nearest rank; none without a "
+        "measurement.",
+        (*_LOOK, "quantile"),
     ),
     "prober_last_look_timestamp_seconds": Metric("Instant at which the last look of this kind ended.", _LOOK),
     "prober_look_age_seconds": Metric(
@@ -60,7 +62,10 @@ METRICS: Mapping[str, Metric] = {
     ),
     "prober_incidents_waived": Metric("Number of open incidents that a waiver silences.", ("target", "kind")),
     "prober_criterion_level": Metric(
-        "Level that the criterion surely has; none if nothing of it is known.", ("target", "criterion")
+        "Level that the criterion surely has by the look that prober trend follows: of those that run every probe a "
+        "nightly one, else a weekly one, else one of minutes, and of these the deepest. None if nothing of it is "
+        "known, and none for a criterion that rests on what a private gate rests on.",
+        ("target", "criterion"),
     ),
     "prober_blind_nights": Metric("Nights in a row on which the target could not be seen.", ("target",)),
     "prober_monitor_info": Metric("Always 1, with the version of prober.", ("version",)),
@@ -207,7 +212,12 @@ state folder, for the textfile collector of the node exporter, and with `--liste
 This page is generated: `python -m prober.monitor.metrics > docs/monitoring-metrics.md`.
 
 Every metric is a gauge. What is not known has no sample; a 0 always says that something was counted, or looked for and
-not there. Incidents that only the contact of the authorization may be told of are in no metric.
+not there.
+
+Incidents that only the contact of the authorization may be told of are in no metric. The findings that a gate of safety
+rests on are in no count, and the criteria that rest on these findings have no level: at no time, since a number that is
+missing only while such a gate fires would tell of it. `prober history` and `prober trend` have them. What else a server
+shows while its door is open, such as findings that can be decided only then, is counted as it is seen.
 
 | Metric | Labels | What it is |
 |---|---|---|

@@ -20,6 +20,7 @@ from prober.render import hindsight as words
 from prober.render import sla as page
 from prober.render.series import sla_csv, trend_csv
 from prober.render.sparks import ink_for
+from prober.render.visible import visible_json
 
 Say = Callable[[str], None]
 LONGEST_DAYS = 3_660
@@ -43,7 +44,7 @@ def history_stage(
     with settings.read_history() as history:
         told = hindsight(settings, history, asked, clock.utc())
     if screen.as_json:
-        say(told.line())
+        say(visible_json(told.line()))
     elif asked.target is not None and asked.night is None:
         say(words.one_target(told, parts, screen.width))
     elif asked.night is not None:
@@ -71,7 +72,7 @@ def trend_stage(
     if csv is not None:
         _write(csv, trend_csv(told))
     if screen.as_json:
-        say(told.line())
+        say(visible_json(told.line()))
     else:
         say(words.course(told, ink_for(screen.encoding), screen.width))
         if csv is not None:

@@ -5,14 +5,17 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from prober.clock import instant
+from prober.diff.comparing import private_keys
 from prober.history.store import History, Overview
+from prober.monitor.hindsight import scored_plan
+from prober.monitor.looking import LATENCY_DAYS
 from prober.monitor.metrics import Availability, LookStanding, Standing
 from prober.monitor.settings import Settings
 from prober.nouns.finding import Outcome
 from prober.nouns.incident import Incident
 from prober.polls.figures import times
 
-WINDOW_DAYS, LATENCY_DAYS = 30, 7
+WINDOW_DAYS = 30
 MOST_DETAILED = 2_000
 """With more targets than this, findings and levels are left to the history: a scrape would have millions of lines."""
 
@@ -23,7 +26,8 @@ def standings(settings: Settings, history: History, now: str) -> list[Standing]:
     since = instant(moment - timedelta(days=WINDOW_DAYS))
     recent = (moment - timedelta(days=LATENCY_DAYS)).date().isoformat()
     detailed = len(settings.monitor.targets) <= MOST_DETAILED
-    overview = history.overview(since=since, recent=recent, detailed=detailed)
+    private = private_keys(settings.model)
+    overview = history.overview(since=since, recent=recent, detailed=detailed, without=private)
     incidents: dict[str, list[Incident]] = {}
     for one in history.incidents(open_only=True):
         incidents.setdefault(one.target, []).append(one)
@@ -33,7 +37,7 @@ def standings(settings: Settings, history: History, now: str) -> list[Standing]:
             looks=tuple(_look(target.name, plan, overview, detailed) for plan in settings.plans_of(target)),
             certificate_ends=overview.certificate_ends.get(target.name),
             incidents=tuple(incidents.get(target.name, ())),
-            levels=_levels(overview.criteria.get(target.name, {})),
+            levels=_levels(overview.criteria.get((target.name, scored_plan(settings.plans_of(target)) or ""), {})),
             blind_nights=overview.blind.get(target.name, 0) if target.name in overview.known else None,
         )
         for target in settings.monitor.targets

@@ -27,11 +27,11 @@ def days_of(polls: Iterable[tuple[str, Poll]]) -> tuple[PollDay, ...]:
 def _day(looked: Sequence[tuple[str, Poll]]) -> PollDay:
     polls = [poll for _, poll in looked]
     day = polls[0].time[:10]
-    planned = [poll for poll in polls if poll.state != "undecided" and _in_window(poll)]
-    plain = [poll for poll in polls if poll.state != "undecided" and not _in_window(poll)]
+    planned = [poll for poll in polls if poll.state != "undecided" and in_time(poll)]
+    plain = [poll for poll in polls if poll.state != "undecided" and not in_time(poll)]
     undecided = Counter(poll.reason or "no_data" for poll in polls if poll.state == "undecided")
     every = {window for poll in polls for window in poll.windows}
-    in_time = _seconds(((one.begins, one.ends) for one in every if one.in_time), day)
+    announced = _seconds(((one.begins, one.ends) for one in every if one.in_time), day)
     samples: dict[SampleKind, list[Sample]] = {}
     for one in (sample for poll in polls for sample in poll.samples):
         samples.setdefault(one.kind, []).append(one)
@@ -47,14 +47,19 @@ def _day(looked: Sequence[tuple[str, Poll]]) -> PollDay:
         undecided_because=dict(sorted(undecided.items())),
         planned_up=sum(poll.state == "up" for poll in planned),
         planned_down=sum(poll.state == "down" for poll in planned),
-        planned_seconds=in_time,
-        late_seconds=_seconds(((one.begins, one.ends) for one in every), day) - in_time,
+        planned_seconds=announced,
+        late_seconds=_seconds(((one.begins, one.ends) for one in every), day) - announced,
         samples={
             kind: kept(sorted(one.microseconds for one in samples[kind])) for kind in SAMPLE_KINDS if kind in samples
         },
         hours={kind: _hours(samples[kind]) for kind in SAMPLE_KINDS if kind in samples},
         vantage=tuple(sorted({poll.vantage for poll in polls})),
     )
+
+
+def in_time(poll: Poll) -> bool:
+    """Whether a poll fell into maintenance that was announced in time: only such a one may be left out of a figure."""
+    return any(one.in_time and one.begins <= poll.at < one.ends for one in poll.windows)
 
 
 def kept(ordered: Sequence[int], most: int = MOST_SAMPLES) -> tuple[int, ...]:
@@ -76,10 +81,6 @@ def weights(day: PollDay, kind: SampleKind) -> Iterable[tuple[int, int]]:
     for value, rank in zip(samples, ranks(sum(day.hours[kind]), len(samples)) if samples else (), strict=True):
         yield value, rank - before
         before = rank
-
-
-def _in_window(poll: Poll) -> bool:
-    return any(one.in_time and one.begins <= poll.at < one.ends for one in poll.windows)
 
 
 def _hours(samples: Iterable[Sample]) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """Text of strangers made harmless to look at: nothing in it is invisible, turns the line around, or is endless."""
 
+import json
 import re
 
 _UNSEEN = re.compile(
@@ -23,6 +24,11 @@ def visible_lines(text: str) -> str:
 def shortened(text: str, most: int = MOST_CHARACTERS) -> str:
     """At most so many characters, and how many were left out."""
     return text if len(text) <= most else f"{text[:most]}… ({len(text) - most} more characters)"
+
+
+def visible_json(text: str) -> str:
+    """JSON that says the same, with its unseen characters written as escapes."""
+    return _UNSEEN.sub(lambda hit: json.dumps(hit.group())[1:-1], text)
 
 
 def excerpt(content: bytes, most: int) -> str:
