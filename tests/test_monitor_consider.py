@@ -1,6 +1,6 @@
 """What a look means after those before it: incidents by cause, waivers, maintenance, gates told privately."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -40,13 +40,27 @@ class World:
         model = load_model(shipped_models()[1])
         assert isinstance(model, MaturityModel)
         self.policy = Policy(rules or AlertRules(), lambda _: (), tuple(waivers), model, nightly=frozenset({"nightly"}))
-        self.standing: dict[str, str] = {}
+        self.stands: dict[str, dict[str, str]] = {}
+        self.past: list[Facts] = []
         self.states: dict[str, KeyState] = {}
         self.incidents: dict[str, Incident] = {}
         self.told: list[Message] = []
         self.number = 0
         self.last: Recorded | None = None
         self.suspects: tuple[str, ...] = ()
+
+    @property
+    def standing(self) -> dict[str, str]:
+        """What the nightly looks know."""
+        return self.stands.get("nightly", {})
+
+    def _earlier(self, keys: Iterable[str]) -> list[Facts]:
+        wanted = set(keys)
+        found = [
+            one.model_copy(update={"facts": tuple(fact for fact in one.facts if fact.key in wanted)})
+            for one in reversed(self.past)
+        ]
+        return [one for one in found if one.facts]
 
     def look(
         self,
@@ -80,14 +94,16 @@ class World:
         )
         values = {key: value for key, value in (HEALTHY | dict(changes or {})).items() if value is not None}
         kept = self._facts(look, values) if facts else None
-        standing = (self._facts(look, self.standing, run=f"run-{self.number - 2}"),) if self.standing else ()
+        stood = self.stands.get(look.plan, {})
+        standing = (self._facts(look, stood, run=f"run-{self.number - 2}"),) if stood else ()
         open_now = tuple(one for one in self.incidents.values() if one.closed is None)
-        considered = consider(look, kept, Before(standing, self.states, open_now), self.policy)
+        considered = consider(look, kept, Before(standing, self.states, open_now, self._earlier), self.policy)
         recorded = considered.recorded
         if recorded.facts is not None:
             seen = recorded.facts.seen
-            self.standing = {key: value for key, value in self.standing.items() if key.partition("/")[0] not in seen}
-            self.standing |= {one.key: one.value for one in recorded.facts.facts}
+            self.stands[look.plan] = {key: value for key, value in stood.items() if key.partition("/")[0] not in seen}
+            self.stands[look.plan] |= {one.key: one.value for one in recorded.facts.facts}
+            self.past.append(recorded.facts)
         self.states = {key: one for key, one in self.states.items() if key not in recorded.settled}
         self.states |= {one.key: one for one in recorded.states}
         self.incidents |= {one.id: one for one in recorded.incidents}
@@ -429,6 +445,104 @@ def test_a_gate_that_would_apply_on_production_is_no_alarm_of_a_sandbox() -> Non
     for _ in range(3):
         world.look({"gate/S8.GATE.3": "would_apply"})
     assert world.told == []
+
+
+def test_a_gate_that_comes_to_apply_on_production_is_none_either_and_what_it_rests_on_is_told_as_a_change() -> None:
+    world = World()
+    world.look()
+    for _ in range(4):
+        world.look({"gate/S8.GATE.3": "would_apply", "finding/patient_data_protected": "absent"}, environment="sandbox")
+    assert [(one.kind, one.private) for one in world.incidents.values()] == [("change", True)]
+    assert len(world.told) == 1
+    assert "patient_data_protected" in world.told[0].title
+
+
+FIRED = {"gate/S8.GATE.3": "suspected", "finding/patient_data_protected": "absent"}
+NOT_TESTED = {"gate/S8.GATE.3": "untested", "finding/patient_data_protected": "unknown: needs_authorization"}
+
+
+def test_looks_that_cannot_test_a_gate_say_nothing_of_it() -> None:
+    """The discovery of every hour has no permit for what the look of the night sees."""
+    world = World()
+    world.look()
+    world.look(NOT_TESTED, plan="hourly")
+    for _ in range(3):
+        world.look(FIRED)
+        for _ in range(3):
+            world.look(NOT_TESTED, plan="hourly", hours=24.1)
+    assert [(one.kind, one.closed) for one in world.incidents.values()] == [("gate", None)]
+    assert world.states["gate/S8.GATE.3"].turns == world.states["gate/S8.GATE.3"].turns[:1]
+    assert len(world.told) == 1
+    for _ in range(2):
+        world.look()
+        world.look(NOT_TESTED, plan="hourly")
+    assert [one.closed_because for one in world.incidents.values()] == ["recovered"]
+
+
+def test_a_gate_that_another_kind_of_look_cleared_is_not_opened_again() -> None:
+    """Where it fired in the nights before, looks that cannot test it say so by the history, as long as that lasts."""
+    world = World()
+    world.look()
+    world.look(NOT_TESTED, plan="hourly")
+    world.look(FIRED)
+    by_history = NOT_TESTED | {"gate/S8.GATE.3": "suspected"}
+    world.look(by_history, plan="hourly")
+    for _ in range(3):
+        world.look()
+        world.look(NOT_TESTED, plan="hourly")
+    assert [one.closed_because for one in world.incidents.values()] == ["recovered"]
+    assert world.stands["hourly"]["gate/S8.GATE.3"] == "untested"
+    assert [one.kind for one in world.told] == ["gate", "gate"]
+
+
+def test_what_stood_otherwise_since_a_maintenance_is_not_suspected_by_a_look_that_could_not_decide_it() -> None:
+    world = World()
+    world.look()
+    world.look({"finding/bulk_export_declared": "absent"}, planned=True)
+    world.look({"finding/bulk_export_declared": "unknown: server_error"})
+    assert not world.suspects
+    world.look({"finding/bulk_export_declared": "absent"})
+    assert list(world.suspects) == ["finding/bulk_export_declared"]
+
+
+def hidden(recorded: Recorded) -> dict[str, bool]:
+    """The levels that changed, and whether that is private."""
+    changes = recorded.delta.changes if recorded.delta is not None else ()
+    return {one.key.partition("/")[2]: one.private for one in changes if one.key.startswith(("criterion/", "label"))}
+
+
+LEVELS = {"criterion/S8.STD.2": "2..4", "criterion/S8.OPS.3": "1..4", "criterion/S8.OPS.2": "1..4"}
+
+
+def test_what_falls_in_another_kind_of_look_since_a_gate_fired_is_private() -> None:
+    """Also where it fires from the first look of all on, and where nights before count that this look cannot see."""
+    world = World()
+    world.look(LEVELS | NOT_TESTED, plan="hourly")
+    world.look(LEVELS | FIRED)
+    fell = world.look(LEVELS | NOT_TESTED | {"criterion/S8.STD.2": "2..3", "criterion/S8.OPS.2": "2..4"}, plan="hourly")
+    assert hidden(fell) == {"S8.STD.2": True, "S8.OPS.2": False}
+
+
+@pytest.mark.parametrize("delayed", [False, True])
+def test_levels_that_move_because_a_door_stands_open_are_private_and_others_are_not(delayed: bool) -> None:
+    """What the server keeps behind a login is seen for once: levels rise, and fall again when the door is shut."""
+    world = World()
+    closed = LEVELS | {"finding/unknown_type_refused": "unknown: protected"}
+    opened = LEVELS | FIRED | {"finding/unknown_type_refused": "present"}
+    up, down = {"criterion/S8.OPS.3": "3..4", "criterion/S8.OPS.2": "3..4"}, {"criterion/S8.OPS.2": "3..4"}
+    other: dict[str, str | None] = {"search_param/Patient/birthdate": None} if delayed else {}
+    world.look(closed)
+    world.look(opened | up)
+    rose = world.look(opened | up)
+    assert hidden(rose) == {"S8.OPS.3": True, "S8.OPS.2": False}
+    fell = world.look(closed | down | other)
+    if delayed:
+        assert hidden(fell) == {}
+        world.look(closed | down)
+        # The suspicion is over, and so is the gate; what is compared only now follows from it all the same.
+        assert world.last is not None
+        fell = world.last
+    assert hidden(fell) == {"S8.OPS.3": True}
 
 
 def test_a_gate_that_is_confirmed_is_told_once_more() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.nights import Inbox, Story, no_export, no_search_by, other_token_host, restless, software
+from tests.test_rebuild import all_of, rebuilt
 
 from prober.archive import RunFolder
 from prober.polls.figures import availability
@@ -240,6 +241,59 @@ def test_a_digest_says_nothing_of_a_private_incident_and_nothing_of_other_target
     for one in limited:
         assert not [line for line in one["lines"] if line.startswith("main:")]
     assert len({one["key"] for one in told.told}) == len(told.told)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("first", [1, 3])
+def test_a_door_that_stands_open_is_one_incident_of_two_kinds_of_look_and_no_level_tells_of_it(
+    story: Story, told: Inbox, first: int
+) -> None:
+    """The looks of the day have no permit to ask for patients: they neither close the gate nor make it flap."""
+    story.config = re.sub(r"\n  sixth: .*", "\n  sixth: {every: 720, depth: discovery}", story.config)
+    story.config = story.config.replace(", ca_file", ", provider: provider.yaml, ca_file")
+    story.config += "alerts: {second_look_minutes: 0}\n"
+    story.defects = ("open_patient_data",) if first == 1 else ()
+    story.start()
+    base = f"https://127.0.0.1:{story.port}/fhir"
+    provider = f"organisation: Example\nenvironment: production\nfhir_bases: [{base}]\n"
+    (story.place / "provider.yaml").write_text(provider)
+    for day in range(1, 11):
+        if day in (first, 6) and day != 1:
+            story.stop()
+            story.defects = ("open_patient_data",) if day == first else ()
+            story.start()
+        for hours in (2, 13):
+            assert story.round(story.day(day, hours=hours, minutes=5)) == 0, story.said
+    found = [one for one in incidents(story) if one[0] not in ("flapping", "change")]
+    # It is clear after three clean nights.
+    assert found == [("gate", first, 8, "recovered")]
+    words = " ".join(line for one in told.told for line in (one["title"], *one["lines"]))
+    assert "GATE.3" not in words
+    assert "patient_data_protected" not in words
+    for level in ("S8.STD.1", "S8.STD.2", "S8.OPS.3"):
+        assert not re.search(rf"{re.escape(level)} is (at least )?at level", words), words
+    before = all_of(story)
+    gates = [fact for one in before["facts"]["sixth"] for fact in one.facts if fact.key == "gate/S8.GATE.3"]
+    assert [one.value for one in gates] == ["untested"]
+    story.database.empty()
+    assert rebuilt(story)[0] == 0
+    assert all_of(story) == before
+
+
+@pytest.mark.deep
+def test_two_releases_that_answer_in_turn_are_told_once_in_all(story: Story, told: Inbox) -> None:
+    story.config = re.sub(r"\n  sixth: .*", "", story.config).replace("depth: standard", "depth: discovery")
+    story.start()
+    for day in range(1, 16):
+        story.script.edits = [restless(story), software("3.0.0" if day > 13 else "2.0.0" if day % 2 else "1.0.0")]
+        assert story.round(story.day(day, hours=2, minutes=5)) == 0, story.said
+    lines = {story.number_of(one["time"]): one["lines"][0] for one in told.told if "software" in one["lines"][0]}
+    assert list(lines) == [2, 3, 4, 5, 6, 7, 14]
+    assert "goes back and forth between 1.0.0 and 2.0.0" in lines[7]
+    assert "to 3.0.0" in lines[14]
+    with story.history() as history:
+        changes = [one for _, _, one in history.changes() if one.key == "software/version"]
+    assert len(changes) == 13
 
 
 @pytest.mark.deep

@@ -201,6 +201,13 @@ def test_a_gate_of_safety_that_nobody_looks_at_is_told_in_private_alone(watch: W
     assert [one.title.partition(":")[0] for one in told] == ["Looked at no more", "Looked at again"]
     assert all(one.private and one.kind == "gate" for one in told)
     assert {one.recipient for one in watch.history.pending(instant(watch.clock.utc()))} == {"safety"}
+    # It goes on where it was: neither silent because it was there before, nor told as new, until a look finds it over.
+    for _ in range(2):
+        watch.look({"gate/S8.GATE.3": "confirmed"})
+    assert watch.incidents() == [("gate", "open")]
+    watch.look()
+    assert watch.incidents() == [("gate", "recovered")]
+    assert [one.title.partition(":")[0] for one in watch.history.messages()].count("main") == 1
 
 
 def test_what_is_closed_for_another_reason_is_not_opened_again(watch: Watch) -> None:

@@ -42,7 +42,8 @@ class _Book:
 
     criteria: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     private_probes: frozenset[str] = frozenset()
-    private_gates: frozenset[str] | None = None
+    private_gates: Mapping[str, frozenset[str]] | None = None
+    """With the probes that each rests on; None where no rule book says which gates are private."""
 
     @classmethod
     def of(cls, model: MaturityModel | None) -> "_Book":
@@ -65,7 +66,7 @@ class _Book:
         return cls(
             {probe: tuple(found) for probe, found in criteria.items()},
             frozenset(_probes(gate.met_by for gate in private)),
-            frozenset(gate.id for gate in private),
+            {gate.id: frozenset(_probes([gate.met_by])) for gate in private},
         )
 
 
@@ -356,10 +357,15 @@ def _private(one: _Difference, sides: _Sides, book: _Book) -> bool:
     return False
 
 
-def telling_criteria(model: MaturityModel | None, *facts: Mapping[str, Fact]) -> frozenset[str]:
-    """The criteria whose levels would tell the public of an open door: those that rest on a private probe that says no
-    in one of these runs."""
-    return _telling(_Book.of(model), *facts)
+def private_gates(model: MaturityModel | None) -> Mapping[str, frozenset[str]]:
+    """The gates of a rule book that are told privately, each with the probes that it rests on."""
+    return _Book.of(model).private_gates or {}
+
+
+def resting_on(model: MaturityModel | None, probes: Iterable[str]) -> frozenset[str]:
+    """The criteria of a rule book that rest on any of these probes."""
+    book = _Book.of(model)
+    return frozenset(name for probe in probes for name in book.criteria.get(probe, ()))
 
 
 def private_keys(model: MaturityModel | None) -> frozenset[str]:

@@ -4,14 +4,14 @@ Nothing here asks a server, a clock or a database, so the same looks give the sa
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from prober.diff import compare, judgement_of, words
-from prober.diff.comparing import telling_criteria
 from prober.history.store import Recorded
 from prober.monitor.course import SIGHT, Turned, advance
+from prober.monitor.doors import FIRED, without_hints
 from prober.monitor.news import closed_message, confirmed_message, more_message, opened_message, own_words
 from prober.nouns.bundle import Waiver
 from prober.nouns.facts import Change, Delta, Fact, Facts, Judgement, Side
@@ -43,7 +43,8 @@ OF_LITTLE = frozenset({"finding", UNDECIDED, "tls", "certificate", "certificate_
 """The areas of facts that a look tells of which asks for some probes alone."""
 PAGE = "page"
 """The area of published pages: one that could not be seen, among others that were, is what it was."""
-_FIRED = ("suspected", "confirmed")
+_ALARMS = ("suspected", "confirmed")
+"""The states of a gate that are told. One that would apply on production is none on a sandbox."""
 _LIVES = ("enough", "short", "expired")
 Send = Callable[[Message], tuple[tuple[str, str], ...]]
 """Whom a message goes to, each with the instant from which on it may be sent."""
@@ -89,8 +90,9 @@ def consider(look: Look, facts: Facts | None, before: Before, policy: Policy) ->
     troubled = look.planned or look.up == "down" or _is_blind(facts, before)
     kept = _kept(facts, look, before, troubled=troubled) if facts is not None else None
     delta = _delta(kept, before, policy) if kept is not None and not troubled else None
-    own = frozenset(fact.key for fact in facts.facts) if facts is not None else frozenset()
-    readings = _readings(look, kept, delta, before, policy, own, troubled=troubled)
+    own = frozenset(fact.key for fact in facts.facts) if facts is not None else frozenset[str]()
+    untested = _untested(facts) if facts is not None else frozenset[str]()
+    readings = _readings(look, kept, delta, before, policy, own, untested, troubled=troubled)
     turned = [_turn(reading, change, before, look, policy) for reading, change in readings]
     if kept is not None and any(one.event == "suspected" for one in turned):
         # What follows from something that a second look may take back is compared when it is settled.
@@ -166,7 +168,8 @@ def _kept(facts: Facts, look: Look, before: Before, *, troubled: bool) -> Facts:
         area, _, name = fact.key.partition("/")
         outcome, _, reason = fact.value.partition(":")
         if fact.value == "untested" and area == "gate" and fact.key in held:
-            kept[fact.key] = held[fact.key]
+            # One that fired and is untested now was cleared by others: what it was is no more.
+            kept[fact.key] = fact if held[fact.key].value in FIRED else held[fact.key]
             continue
         if area != "finding" or outcome != "unknown":
             kept[fact.key] = fact
@@ -213,23 +216,31 @@ def _delta(kept: Facts, before: Before, policy: Policy) -> Delta | None:
         ).changes
     if not before.standing:
         return None
-    # Levels may stand apart from the findings that they fell with, since they are compared a night later.
-    was = {fact.key: fact for one in before.standing for fact in one.facts}
-    telling = telling_criteria(policy.model, was, {fact.key: fact for fact in kept.facts})
-    told = [change for one in before.incidents if one.private for change in one.changes]
-    telling |= {name for change in told for name in change.criteria}
-    changes = [
-        one.model_copy(update={"private": True})
-        if _area(one.key) == "criterion" and one.key.partition("/")[2] in telling
-        else one
-        for one in changes
-    ]
+    undecided = {fact.key.partition("/")[2] for fact in kept.facts if _area(fact.key) == UNDECIDED}
+    changes = [one for one in changes if _is_seen(one, undecided)]
+    if changes:
+        changes = without_hints(
+            changes, before.standing, kept, before.states, before.incidents, before.earlier, policy.model
+        )
     return Delta(
         subject=kept.subject,
         before=before.standing[-1].run,
         after=kept.run,
         changes=tuple(sorted(changes, key=lambda one: one.key)),
     )
+
+
+def _is_seen(change: Change, undecided: Container[str]) -> bool:
+    """Whether this look saw it: what it could not decide, or a gate that it cannot test, is nothing that came back."""
+    area, _, name = change.key.partition("/")
+    if area == "gate":
+        return change.after.value != "untested"
+    return area != "finding" or name not in undecided
+
+
+def _untested(facts: Facts) -> frozenset[str]:
+    """The gates that this look could not decide."""
+    return frozenset(one.key for one in facts.facts if _area(one.key) == "gate" and one.value == "untested")
 
 
 def _as_last_compared(one: Facts, before: Before) -> Facts:
@@ -263,10 +274,14 @@ def _readings(
     before: Before,
     policy: Policy,
     own: frozenset[str],
+    untested: Container[str],
     *,
     troubled: bool,
 ) -> list[tuple[Reading, Change | None]]:
-    """What this look read: its own keys, what changed, and what has a course already."""
+    """What this look read: its own keys, what changed, and what has a course already.
+
+    Courses are those of the target, of all kinds of look together: one that cannot see a thing says nothing of it.
+    """
     found: dict[str, tuple[Reading, Change | None]] = {}
     if look.up != "undecided" and not (look.planned and look.up == "down"):
         found[AVAILABILITY] = (Reading(key=AVAILABILITY, value=look.up), None)
@@ -281,22 +296,29 @@ def _readings(
     if troubled:
         return [found[key] for key in sorted(found)]
     for change in delta.changes if delta is not None else ():
-        if _area(change.key) not in FOLLOW:
+        if _area(change.key) not in FOLLOW and not _would_apply(change, before):
             found[change.key] = (Reading(key=change.key, value=change.after.value), change)
     now = {fact.key: fact.value for fact in kept.facts}
     undecided = {key.partition("/")[2] for key in now if _area(key) == UNDECIDED}
     known = {fact.key for one in before.standing for fact in one.facts}
     for key, value in now.items():
         # A gate that fires in the first look of all has no change that would tell of it.
-        if _area(key) == "gate" and value in _FIRED and key not in found and key not in known:
+        if _area(key) == "gate" and value in _ALARMS and key not in found and key not in known:
             found[key] = (Reading(key=key, value=value), None)
     for key in before.states:
         area, _, name = key.partition("/")
         asked = look.probes is None or area != "finding" or name in look.probes
         asked = asked and (area != PAGE or key in own)
-        if key not in found and area in kept.seen and asked and not (area == "finding" and name in undecided):
+        decided = key not in untested and not (area == "finding" and name in undecided)
+        if key not in found and area in kept.seen and asked and decided:
             found[key] = (Reading(key=key, value=now.get(key)), None)
     return [found[key] for key in sorted(found)]
+
+
+def _would_apply(change: Change, before: Before) -> bool:
+    """Whether a gate fires that would count on production alone: no alarm, but one that was raised stays."""
+    values = (change.before.value, change.after.value)
+    return _area(change.key) == "gate" and "would_apply" in values and change.key not in before.states
 
 
 def _is_blind(facts: Facts | None, before: Before) -> bool:

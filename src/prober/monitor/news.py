@@ -1,7 +1,7 @@
 """The words of what is told: one message for an incident that opens or closes, one digest for a night."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Literal
 
@@ -11,6 +11,8 @@ from prober.nouns.look import Look
 
 MOST_LINES, MOST_CARRIED = 20, 200
 """Lines of one target in a message, the rest of which is counted; and changes of an incident that go with it."""
+_MOST_NAMED, _LONGEST_NAMED = 4, 60
+"""Values that a sentence names, and the characters of one."""
 Note = tuple[str | None, str]
 """A line of a digest about the watching itself, with the target that it is about; None: about all."""
 _LOOKED_AT_NO_MORE = (
@@ -35,6 +37,20 @@ def own_words(key: str, before: str | None, after: str | None) -> str:
             return "Prober can look again."
         return f"Prober could see nothing of the server for some nights ({(after or 'no answer').replace('_', ' ')})."
     return f"{key} was {before or 'not there'} and is {after or 'not there'} now."
+
+
+def alternating_words(noun: str, values: Collection[str | None], days: int, *, hint: bool = True) -> str:
+    """What is told of a fact that goes back and forth between these values (None: not there), with a hint why."""
+    named = sorted("nothing" if one is None else one for one in values)
+    shown = f"{', '.join(named[:-1])} and {named[-1]}"
+    if len(named) > _MOST_NAMED or any(len(one) > _LONGEST_NAMED for one in named):
+        shown = f"{len(named)} values"
+    why = ", as where several servers answer in turn" if hint else ""
+    rest = "a day" if days == 1 else f"{days} days"
+    return (
+        f"{noun[0].upper()}{noun[1:]} goes back and forth between {shown}{why}. It is told again when it is something "
+        f"else, or changes after {rest} of rest."
+    )
 
 
 def opened_message(incident: Incident, look: Look, *, waiver_over: bool = False) -> Message:

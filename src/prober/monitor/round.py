@@ -25,6 +25,7 @@ from prober.history.store import AHEAD, History, HistoryLost, Recorded, Told
 from prober.mistake import BadFolder, Mistake, place_of
 from prober.monitor import clocks, news
 from prober.monitor.consider import AVAILABILITY, FOLLOW, Before, Considered, Policy, consider
+from prober.monitor.digest import of_a_night
 from prober.monitor.line import Line
 from prober.monitor.looking import Looked, Task, ask, assess, finished, put_aside
 from prober.monitor.news import Note
@@ -619,23 +620,20 @@ class Round:
         """What changed in all and is told by no incident, by target. Two kinds of look tell the same change once."""
         if not listed:
             return {}
+        rules = self._settings.monitor.alerts
         first = min(change.after.started for _, _, change in listed)
         number = min(number for number, _, _ in listed)
-        known: dict[tuple[str, str], str | None] = {}
-        since = instant(datetime.fromisoformat(first) - timedelta(days=REMEMBERED_DAYS))
-        for target in {target for _, target, _ in listed}:
-            for at, _, change in self._history.changes(target=target, began=since):
-                if at < number:
-                    known[target, change.key] = change.after.value
-        new = []
-        for at, target, change in listed:
-            key = (target, change.key)
-            if key not in known or known[key] != change.after.value:
-                new.append((at, target, change))
-            known[key] = change.after.value
+        days = max(REMEMBERED_DAYS, 2 * rules.flap_days)
+        since = instant(datetime.fromisoformat(first) - timedelta(days=days))
+        earlier = [
+            seen
+            for target in sorted({target for _, target, _ in listed})
+            for seen in self._history.changes(target=target, began=since)
+            if seen[0] < number
+        ]
         incidents = [*self._history.incidents(open_only=True), *self._history.incidents(closed_since=first)]
         found: dict[str, list[Change]] = {}
-        for target, change in _in_all(new):
+        for target, change in of_a_night(earlier, listed, rules):
             area = change.key.partition("/")[0]
             is_news = change.judgement != "regression" or area in FOLLOW
             if is_news and not any(_tells(one, target, change) for one in incidents):
@@ -688,20 +686,6 @@ def task_of(target: Target, name: str, plan: LookPlan, slot: str, part: int, pat
     began = datetime.fromisoformat(run.started)
     only = frozenset(run.probes) if part else None
     return Task(target, name, plan, Slot(slot, began, began), part, only)
-
-
-def _in_all(changes: Sequence[tuple[int, str, Change]]) -> list[tuple[str, Change]]:
-    """The changes of a night in all: what a second look saw as it was before has not changed."""
-    last: dict[tuple[str, str], Change] = {}
-    first: dict[tuple[str, str], Change] = {}
-    for _, target, change in changes:
-        first.setdefault((target, change.key), change)
-        last[target, change.key] = change
-    return [
-        (target, change)
-        for (target, key), change in last.items()
-        if first[target, key].before.value != change.after.value
-    ]
 
 
 def _probes_of(key: str) -> Iterable[str]:
