@@ -56,6 +56,7 @@ from prober.nouns.facts import Change, Side
 from prober.nouns.incident import Incident, Message
 from prober.nouns.monitor import Heartbeat, MailServer, Recipient
 from prober.render.disclaimer import DISCLAIMER, claims, disclaimed
+from prober.render.visible import visible, visible_lines
 from prober.sandbox.tls import prepare
 
 GOLDEN = Path(__file__).parent / "golden" / "tell"
@@ -232,6 +233,50 @@ def test_whatever_strangers_write_every_form_of_a_message_stays_whole(title: str
     content = root.find(f"{ATOM}entry/{ATOM}content")
     assert content is not None
     assert (content.text or "").strip() == body.strip()
+
+
+def strings_of(value: Any) -> Iterator[str]:
+    """Every string in a JSON value."""
+    match value:
+        case str():
+            yield value
+        case list():
+            for one in value:
+                yield from strings_of(one)
+        case dict():
+            for one in value.values():
+                yield from strings_of(one)
+
+
+@example("\x1b]0;pwn\x07\u202e\n# H1\r\n", "\ud800\ufffe")
+@given(TEXTS, TEXTS)
+@settings(max_examples=examples(50), deadline=None)
+def test_no_member_of_what_a_webhook_gets_holds_anything_unseen(one: str, other: str) -> None:
+    """Whatever shows a member by itself: a chat, a terminal, a table."""
+    side = Side(run=one, started=other, value=one, exchange=other, pointer=one)
+    change = EXPORT_GONE.model_copy(
+        update={"key": one, "what": other, "criteria": (one, other), "before": side, "after": side, "returned": one}
+    )
+    incident = INCIDENT.model_copy(
+        update={
+            **{"id": one, "target": other, "title": one, "keys": (one, other), "began": other, "opened": one},
+            **{"closed": other, "waived_by": one, "changes": (change,)},
+        }
+    )
+    message = MESSAGE.model_copy(
+        update={
+            **{"id": one, "target": other, "time": one, "title": other, "lines": (one, other)},
+            **{"incidents": (incident, incident)},
+        }
+    )
+    sent = json.loads(render_json(message))
+    jsonschema.validate(sent, SCHEMA)
+    text = sent.pop("text")
+    for string in strings_of(sent):
+        assert visible(string) == string
+        assert len(string) < 2_100
+    assert visible_lines(text) == text
+    assert "\t" not in text
 
 
 @pytest.mark.parametrize("words", ["Label: Stage 8, criteria met.", "HIMSS says so.", "It is certified."])

@@ -7,6 +7,7 @@ import hashlib
 import re
 
 from prober.export.text import clean
+from prober.nouns.base import JSON, canonical
 from prober.nouns.facts import Change, Side
 from prober.nouns.incident import Incident, Message, Post
 from prober.render.disclaimer import DISCLAIMER, claims
@@ -71,9 +72,23 @@ def render_text(message: Message) -> tuple[str, str]:
 def render_json(message: Message) -> bytes:
     """The message as canonical JSON with `schema` and `text`, by the published schema `message`, in UTF-8."""
     subject, body = render_text(message)
-    post = Post(**dict(message), text=f"{subject}\n\n{body}")
-    # Half of a surrogate pair has no bytes in UTF-8; a question mark stands for it, as everywhere.
-    return (post.line() + "\n").encode("utf-8", "replace")
+    post = Post(**dict(message), text="").model_dump(mode="json", by_alias=True)
+    # Its lines were made harmless one by one, so it alone keeps line feeds.
+    whole = {**_harmless(post), "text": f"{subject}\n\n{body}"}
+    return (canonical(whole) + "\n").encode()
+
+
+def _harmless(value: JSON) -> JSON:
+    """The same value in which every string is one line without anything unseen; what is empty stays so."""
+    match value:
+        case str():
+            return clean(value) if value else ""
+        case list():
+            return [_harmless(one) for one in value]
+        case dict():
+            return {name: _harmless(one) for name, one in value.items()}
+        case _:
+            return value
 
 
 def _subject(message: Message) -> str:
