@@ -15,6 +15,8 @@ MOST_LINES, MOST_CARRIED = 20, 200
 MOST_TOLD, MOST_NOTES, MOST_CHARACTERS = 100, 20, 20_000
 """Lines of changes in a whole digest, lines about the watching itself, and characters of the former: what is longer is
 read by nobody, and refused by many a service."""
+TOLD_LATER = "told"
+"""Stands in the id of a message about an incident of which others were told before."""
 _LONGEST_CUT = 300
 _TELLING = {"regression": 0, "improvement": 1, "neutral": 2}
 Note = tuple[str | None, str]
@@ -112,6 +114,21 @@ def closed_message(incident: Incident, look: Look) -> Message:
         time=look.began,
         title=f"{'Accepted' if accepted else 'Over'}: {incident.title}",
         lines=(line, _proof(look)),
+        incidents=(_in_message(incident),),
+    )
+
+
+def still_open_message(incident: Incident, names: Sequence[str], now: str) -> Message:
+    """What is told of a gate that is open already to recipients of these names, who may be told of it from now on."""
+    seen = f"It was first seen {_minute(incident.began)} and is open since {_minute(incident.opened)}."
+    return Message(
+        id=f"{incident.id}.{TOLD_LATER}.{'+'.join(names)}",
+        kind="gate",
+        target=incident.target,
+        private=incident.private,
+        time=now,
+        title=f"Still open: {incident.title}",
+        lines=(seen, "You are told of it now because the configuration did not name you for it before."),
         incidents=(_in_message(incident),),
     )
 
