@@ -224,7 +224,7 @@ def test_one_variable_that_is_missing_is_told_once_for_all_targets_and_plans(
     assert message["title"] == "3 targets could not be looked at"
     assert "They are t0, t1 and t2." in message["lines"]
     assert night(lean, 2) == 3
-    assert len(told.told) == 2
+    assert len([one for one in told.told if one["title"] == message["title"]]) == 2
 
 
 @pytest.mark.deep

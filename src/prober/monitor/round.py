@@ -459,7 +459,8 @@ class Round:
         and none is left out.
         """
         now = self._clock.utc()
-        self._history.tell(not_looked_at(self._settings, self._troubles, now))
+        if self._troubles:
+            self._history.tell(not_looked_at(self._settings, self._troubles, now))
         night = self._night(now)
         if night is None or night == self._history.mark(_NIGHT):
             return
