@@ -213,13 +213,13 @@ class Story:
             self.server.__exit__(None, None, None)
         self.server = None
 
-    def round(self, moment: datetime) -> int:
+    def round(self, moment: datetime, say: Callable[[str], None] = lambda _: None) -> int:
         self.clock.go_to(moment)
         return monitor_stage(
             self.place / "monitor.yaml",
             once=True,
             listen=None,
-            say=lambda _: None,
+            say=say,
             complain=self.said.append,
             clock=self.clock,
         )

@@ -252,6 +252,16 @@ def test_the_timer_catches_up_and_begins_the_night() -> None:
     assert "\nUnit=prober-night.service\n" in text
 
 
+def test_rounds_begin_every_hour_so_that_what_waits_for_the_end_of_quiet_hours_is_sent() -> None:
+    timer = (DEPLOY / "systemd" / "prober-night.timer").read_text(encoding="utf-8")
+    assert "\nOnCalendar=*-*-* *:05:00 UTC\n" in timer
+    assert CRONTAB.read_text(encoding="utf-8").splitlines()[-1].startswith("5 * * * * prober ")
+    job = resource("CronJob")["spec"]
+    assert job["schedule"] == "5 * * * *"
+    # Two of them never meet, and one that could not begin does not come after the next one.
+    assert job["startingDeadlineSeconds"] < 3_600
+
+
 # cron
 
 

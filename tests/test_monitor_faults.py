@@ -196,13 +196,35 @@ def test_what_one_target_lacks_is_its_own_trouble(lean: Story, told: Inbox, monk
     assert looks(lean, "other") == []
     (message,) = told.told
     assert "other could not be looked at" in message["text"]
-    assert "PROBER_NO_TOKEN" in message["text"]
+    assert "`bearer` PROBER_NO_TOKEN: no environment variable" in message["text"]
+    assert "--bearer-env" not in message["text"] + "".join(lean.said)
     with lean.history() as history:
         assert history.incidents() == []
     monkeypatch.setenv("PROBER_NO_TOKEN", "canary-token")
     assert night(lean, 1, hours=3) == 0
     assert len(looks(lean, "other")) == 1
     assert not any(b"canary-token" in one.read_bytes() for one in lean.place.rglob("*") if one.is_file())
+
+
+@pytest.mark.deep
+def test_one_variable_that_is_missing_is_told_once_for_all_targets_and_plans(
+    lean: Story, told: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PROBER_NO_TOKEN", raising=False)
+    more = "".join(
+        f"\n  - {{name: t{n}, base: THE_SERVER, ca_file: ca.pem, bearer: env:PROBER_NO_TOKEN}}" for n in range(3)
+    )
+    lean.config = lean.config.replace("ca_file: ca.pem}", f"ca_file: ca.pem}}{more}", 1).replace(
+        "looks:\n", "looks:\n  sixth: {every: 360, depth: discovery, probes: [capability_statement_served]}\n"
+    )
+    lean.start()
+    for hours in (2, 7, 13):
+        assert night(lean, 1, hours=hours) == 3
+    (message,) = told.told
+    assert message["title"] == "3 targets could not be looked at"
+    assert "They are t0, t1 and t2." in message["lines"]
+    assert night(lean, 2) == 3
+    assert len([one for one in told.told if one["title"] == message["title"]]) == 2
 
 
 @pytest.mark.deep
@@ -642,7 +664,8 @@ def test_a_webhook_that_takes_nothing_is_tried_ever_less_and_given_up(lean: Stor
     assert waits == sorted(waits)
     assert waits[-1] >= timedelta(hours=6)
     with lean.history() as history:
-        assert history.waiting() == 0
+        assert [one.title for one in history.messages()][-1] == "One message did not reach feed and is given up"
+        assert history.waiting() == 1, "that word of it"
 
 
 @pytest.mark.deep

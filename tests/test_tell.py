@@ -18,7 +18,7 @@ import threading
 import traceback
 import tracemalloc
 import xml.etree.ElementTree as Xml
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from tests.samples import examples
 from prober.clock import VirtualClock
 from prober.mistake import Mistake
 from prober.monitor import alive
+from prober.monitor.news import MOST_CHARACTERS, MOST_NOTES, MOST_TOLD, digest
 from prober.monitor.tell import (
     Limits,
     NotSent,
@@ -58,6 +59,7 @@ from prober.nouns.facts import Change, Side
 from prober.nouns.incident import Incident, Message
 from prober.nouns.monitor import Heartbeat, MailServer, Recipient
 from prober.render.disclaimer import DISCLAIMER, claims, disclaimed
+from prober.render.visible import visible, visible_lines
 from prober.sandbox.tls import prepare
 
 GOLDEN = Path(__file__).parent / "golden" / "tell"
@@ -236,6 +238,50 @@ def test_whatever_strangers_write_every_form_of_a_message_stays_whole(title: str
     assert (content.text or "").strip() == body.strip()
 
 
+def strings_of(value: Any) -> Iterator[str]:
+    """Every string in a JSON value."""
+    match value:
+        case str():
+            yield value
+        case list():
+            for one in value:
+                yield from strings_of(one)
+        case dict():
+            for one in value.values():
+                yield from strings_of(one)
+
+
+@example("\x1b]0;pwn\x07\u202e\n# H1\r\n", "\ud800\ufffe")
+@given(TEXTS, TEXTS)
+@settings(max_examples=examples(50), deadline=None)
+def test_no_member_of_what_a_webhook_gets_holds_anything_unseen(one: str, other: str) -> None:
+    """Whatever shows a member by itself: a chat, a terminal, a table."""
+    side = Side(run=one, started=other, value=one, exchange=other, pointer=one)
+    change = EXPORT_GONE.model_copy(
+        update={"key": one, "what": other, "criteria": (one, other), "before": side, "after": side, "returned": one}
+    )
+    incident = INCIDENT.model_copy(
+        update={
+            **{"id": one, "target": other, "title": one, "keys": (one, other), "began": other, "opened": one},
+            **{"closed": other, "waived_by": one, "changes": (change,)},
+        }
+    )
+    message = MESSAGE.model_copy(
+        update={
+            **{"id": one, "target": other, "time": one, "title": other, "lines": (one, other)},
+            **{"incidents": (incident, incident)},
+        }
+    )
+    sent = json.loads(render_json(message))
+    jsonschema.validate(sent, SCHEMA)
+    text = sent.pop("text")
+    for string in strings_of(sent):
+        assert visible(string) == string
+        assert len(string) < 2_100
+    assert visible_lines(text) == text
+    assert "\t" not in text
+
+
 @pytest.mark.parametrize("words", ["Label: Stage 8, criteria met.", "HIMSS says so.", "It is certified."])
 def test_words_that_sound_official_never_stand_without_the_disclaimer(words: str) -> None:
     for message in (
@@ -261,6 +307,61 @@ def test_long_messages_stay_short() -> None:
     assert "There are 280 more changes." in body
     assert "There are 350 more incidents." in body
     assert len(body) < 500_000
+
+
+CHANGED = EXPORT_GONE.model_copy(update={"judgement": "neutral", "what": "The version changed from 1 to 2."})
+
+
+def night_of(targets: int, changes: int, notes: Sequence[str] = (), what: str = CHANGED.what) -> Message:
+    """A digest of a night in which every target changed, and one that comes late in the alphabet got worse."""
+    one = CHANGED.model_copy(update={"what": what})
+    changed: dict[str, list[Change]] = {
+        f"t{n:04d}": [one.model_copy(update={"key": f"software/{m}"}) for m in range(changes)] for n in range(targets)
+    }
+    changed[f"t{targets - 1:04d}"].append(EXPORT_GONE)
+    message = digest("2026-11-26", 5, "2026-11-26T02:05:00Z", changed, 1, notes=notes)
+    assert message is not None
+    return message
+
+
+def test_a_night_in_which_everything_changed_is_told_in_a_message_that_can_be_read() -> None:
+    message = night_of(1000, 25)
+    assert len(message.lines) == 102
+    assert len(render_json(message)) < 40_000
+    assert message.title == "Changes of 2026-11-26 at 1,000 targets"
+    assert f"t0999: {EXPORT_GONE.what} (S8.BULK.1)" in message.lines, "what got worse is there first"
+    assert len({line.partition(":")[0] for line in message.lines[:100]}) >= 99, "of many targets a little"
+    assert message.lines[:100] == tuple(sorted(message.lines[:100]))
+    # 1,000 targets with 25 changes and one more, less the hundred that are told; every target has some that are not.
+    assert message.lines[100].startswith("24,901 more changes at 1,000 targets are left out here")
+    assert "`prober history --night 2026-11-26`" in message.lines[100]
+    assert message.lines[101] == "One incident is open."
+
+
+@given(
+    st.integers(min_value=1, max_value=150),
+    st.integers(min_value=0, max_value=30),
+    st.integers(min_value=0, max_value=300),
+    st.integers(min_value=1, max_value=5_000),
+)
+@example(1, 99, 0, 10)
+@example(5, 20, 0, 10)
+@example(101, 1, 0, 10)
+@example(1, 1, 21, 5_000)
+@settings(max_examples=examples(50), deadline=None)
+def test_a_digest_is_never_long_and_counts_what_it_leaves_out(
+    targets: int, changes: int, notes: int, long: int
+) -> None:
+    message = night_of(targets, changes, [f"Note {n}." for n in range(notes)], "x" * long)
+    assert len(message.lines) <= MOST_TOLD + MOST_NOTES + 3
+    assert sum(map(len, message.lines)) < MOST_CHARACTERS + 2_000
+    about = [line for line in message.lines if re.match(r"t\d{4}: (x|The operation)", line)]
+    counted = [
+        int(found.group(1).replace(",", "")) if found.group(1) != "One" else 1
+        for line in message.lines
+        if (found := re.search(r"^(?:t\d{4}: )?([\d,]+|One) more changes? (?:are in|at)", line))
+    ]
+    assert len(about) + sum(counted) == targets * changes + 1
 
 
 def test_what_a_webhook_gets_keeps_to_the_published_schema() -> None:
@@ -382,6 +483,11 @@ class Web:
     def answer(self, *parts: bytes) -> None:
         self._parts = lambda: iter(parts)
 
+    def answer_each(self, *answers: bytes) -> None:
+        """One answer for each request, the last one for all that follow."""
+        left = list(answers)
+        self._parts = lambda: iter((left.pop(0) if len(left) > 1 else left[0],))
+
     def drip(self, first: bytes, drop: bytes, seconds: float) -> None:
         """Sends a drop again and again, until the other side or the test has had enough."""
 
@@ -483,6 +589,31 @@ def test_a_refusal_says_whether_to_try_again(
     result = refused(told(Recipient(name="ops", webhook=web.url)))
     assert result == NotSent(f"The webhook of ops answered {code}.", again, after)
     assert len(web.requests) == 1
+
+
+@pytest.mark.parametrize("taken", [200, 413, 503])
+def test_a_webhook_that_finds_a_message_too_long_gets_a_short_form_once(web: Web, taken: int) -> None:
+    incident = INCIDENT.model_copy(update={"changes": (EXPORT_GONE,) * 20})
+    long = GATE.model_copy(update={"lines": ("It is so. " * 100,) * 30, "incidents": (incident,) * 6})
+    web.answer_each(status(413), status(taken))
+    recipient = Recipient(name="ops", webhook=web.url, secret="env:KEY", private=True)
+    result = told(recipient, message=long, KEY=CANARY)
+    if taken == 200:
+        assert result == Sent()
+    else:
+        assert refused(result).again == (taken == 503)
+    assert len(web.requests) == 2
+    bodies = [body for _, _, body in web.requests]
+    for (_, headers, body), schema in zip(web.requests, (SCHEMA, SCHEMA), strict=True):
+        assert headers["idempotency-key"] == long.id
+        assert headers["prober-signature"] == signature(body, CANARY)
+        jsonschema.validate(json.loads(body), schema)
+    assert len(bodies[1]) < 2_000 < len(bodies[0])
+    short = json.loads(bodies[1])
+    assert short["private"]
+    assert short["title"] == long.title
+    assert "Left out here: 29 more lines and 6 incidents (main-7, " in short["text"]
+    assert "`prober history main`" in short["text"]
 
 
 def test_a_redirect_is_not_followed(web: Web) -> None:

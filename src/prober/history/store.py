@@ -114,6 +114,8 @@ class Pending:
     message: Message
     recipient: str
     tries: int
+    due: str
+    """The instant from which on it may be sent, or tried again."""
 
 
 @dataclass(frozen=True)
@@ -1014,14 +1016,14 @@ class History:
         ahead = told.c.time > instant(moment + AHEAD)
         due = or_(table.c.due <= now, table.c.due > instant(moment + LONGEST_WAIT), ahead)
         query = (
-            select(told.c.line, table.c.recipient, table.c.tries)
+            select(told.c.line, table.c.recipient, table.c.tries, table.c.due)
             .join(told, told.c.id == table.c.message)
             .where(table.c.state == "waiting", due)
             .order_by(told.c.time, told.c.id, table.c.recipient)
         )
         with self._reading() as connection:
             return [
-                Pending(Message.model_validate_json(row.line), row.recipient, row.tries)
+                Pending(Message.model_validate_json(row.line), row.recipient, row.tries, row.due)
                 for row in connection.execute(query)
             ]
 

@@ -21,7 +21,7 @@ from prober.monitor.retention import clear_away
 from prober.monitor.round import Done, Round
 from prober.monitor.settings import LOCK, Settings, check_ways, load_settings
 from prober.monitor.tell import from_environment
-from prober.monitor.telling import beat, publish, rest, send_pending
+from prober.monitor.telling import beat, held_back, publish, rest, send_pending
 
 Say = Callable[[str], None]
 MESSAGES_KEPT_DAYS, MESSAGES_KEPT_LOOKS = 400, 400
@@ -113,7 +113,10 @@ async def _run(
     if once:
         with _opened(settings) as history:
             done = await one_round(settings, history, clock, stopping, complain, wait_for_second=True)
+            held = held_back(settings, history, clock.utc())
         say(_said(done, settings))
+        if held is not None:
+            (complain if held.missed else say)(held.words)
         return _code(done)
     with Listener(*listen, clock) if listen is not None else contextlib.nullcontext() as listener:
         say(f"Watching {_targets(settings)} until it is told to stop.")

@@ -8,11 +8,19 @@ from typing import Literal
 from prober.nouns.facts import Change
 from prober.nouns.incident import Incident, Message
 from prober.nouns.look import Look
+from prober.render.visible import shortened
 
 MOST_LINES, MOST_CARRIED = 20, 200
 """Lines of one target in a message, the rest of which is counted; and changes of an incident that go with it."""
 _MOST_NAMED, _LONGEST_NAMED = 4, 60
 """Values that a sentence names, and the characters of one."""
+MOST_TOLD, MOST_NOTES, MOST_CHARACTERS = 100, 20, 20_000
+"""Lines of changes in a whole digest, lines about the watching itself, and characters of the former: what is longer is
+read by nobody, and refused by many a service."""
+TOLD_LATER = "told"
+"""Stands in the id of a message about an incident of which others were told before."""
+_LONGEST_CUT = 300
+_TELLING = {"regression": 0, "improvement": 1, "neutral": 2}
 Note = tuple[str | None, str]
 """A line of a digest about the watching itself, with the target that it is about; None: about all."""
 _LOOKED_AT_NO_MORE = (
@@ -126,6 +134,21 @@ def closed_message(incident: Incident, look: Look) -> Message:
     )
 
 
+def still_open_message(incident: Incident, names: Sequence[str], now: str) -> Message:
+    """What is told of a gate that is open already to recipients of these names, who may be told of it from now on."""
+    seen = f"It was first seen {_minute(incident.began)} and is open since {_minute(incident.opened)}."
+    return Message(
+        id=f"{incident.id}.{TOLD_LATER}.{'+'.join(names)}",
+        kind="gate",
+        target=incident.target,
+        private=incident.private,
+        time=now,
+        title=f"Still open: {incident.title}",
+        lines=(seen, "You are told of it now because the configuration did not name you for it before."),
+        incidents=(_in_message(incident),),
+    )
+
+
 def unwatched_message(incident: Incident, now: str, *, again: bool) -> Message:
     """What is told at once of a private incident that nobody looks at any more, or that somebody looks at again."""
     return Message(
@@ -171,18 +194,19 @@ def digest(
     """What changed in a night without being an incident; None where there is nothing to tell.
 
     `last` is the number of the last look that is in it, `scope` the targets that it is limited to (none: all). `notes`
-    are about the watching itself, and come first.
+    are about the watching itself, and come first. Where there is too much of it, the most telling is in it, and how
+    much is left out.
     """
-    lines: list[str] = list(notes)
-    for target, listed in sorted(changes.items()):
-        public = [one for one in listed if not one.private]
-        lines += [f"{target}: {_line(one)}" for one in public[:MOST_LINES]]
-        rest = len(public) - MOST_LINES
-        lines += [f"{target}: {rest} more changes are in the history."] if rest > 0 else []
+    public = {
+        target: listed for target in sorted(changes) if (listed := [one for one in changes[target] if not one.private])
+    }
+    lines = [*_first(notes), *_in_full(public)]
     if not lines:
         return None
-    count = sum(1 for listed in changes.values() if any(not one.private for one in listed))
-    targets = "one target" if count == 1 else f"{count} targets"
+    if len(lines) > MOST_TOLD or sum(map(len, lines)) > MOST_CHARACTERS:
+        lines = [*_first(notes), *_most_telling(public, night)]
+    count = len(public)
+    targets = "one target" if count == 1 else f"{count:,} targets"
     still = {0: "No incident is open.", 1: "One incident is open."}.get(open_count, f"{open_count} incidents are open.")
     return Message(
         id=f"digest.{night}.{last}" + (f".{'+'.join(scope)}" if scope else ""),
@@ -191,6 +215,53 @@ def digest(
         title=f"Changes of {night} at {targets}" if count else f"A word about the monitoring, {night}",
         lines=(*lines, still),
     )
+
+
+def _first(notes: Sequence[str]) -> list[str]:
+    left = len(notes) - MOST_NOTES
+    if left <= 1:
+        return list(notes)
+    told = f"{left:,} more sentences about the watching are left out; `prober history` says how each target stands."
+    return [*notes[:MOST_NOTES], told]
+
+
+def _in_full(changes: Mapping[str, Sequence[Change]]) -> list[str]:
+    """The first changes of every target, with how many more it has."""
+    lines = []
+    for target, listed in changes.items():
+        lines += [f"{target}: {_line(one)}" for one in listed[:MOST_LINES]]
+        rest = len(listed) - MOST_LINES
+        lines += [f"{target}: {rest} more changes are in the history."] if rest > 0 else []
+    return lines
+
+
+def _most_telling(changes: Mapping[str, Sequence[Change]], night: str) -> list[str]:
+    """As many changes as a digest may have: what got worse first, and of equal ones some of every target."""
+    ranked = sorted(
+        (_TELLING[one.judgement], place, target)
+        for target, listed in changes.items()
+        for place, one in enumerate(listed)
+    )
+    chosen: dict[tuple[str, int], str] = {}
+    room = MOST_CHARACTERS
+    for _, place, target in ranked[:MOST_TOLD]:
+        line = shortened(f"{target}: {_line(changes[target][place])}", _LONGEST_CUT)
+        room -= len(line)
+        if room < 0:
+            break
+        chosen[target, place] = line
+    left = Counter(target for _, place, target in ranked if (target, place) not in chosen)
+    count = left.total()
+    if count:
+        more = "One more change" if count == 1 else f"{count:,} more changes"
+        where = "one target" if len(left) == 1 else f"{len(left):,} targets"
+        tail = [
+            f"{more} at {where} {'is' if count == 1 else 'are'} left out here and kept in the history: `prober history "
+            f"--night {night}` shows those of a night, `prober history NAME` those of a target."
+        ]
+    else:
+        tail = []
+    return [*(chosen[one] for one in sorted(chosen)), *tail]
 
 
 def clock_notes(ahead: Mapping[str, timedelta], targets: int) -> list[Note]:

@@ -30,12 +30,13 @@ from prober.monitor.line import Line
 from prober.monitor.looking import Looked, Task, ask, assess, finished, put_aside
 from prober.monitor.news import Note
 from prober.monitor.retention import CUT
-from prober.monitor.settings import RUNS, Settings
+from prober.monitor.settings import RUNS, Settings, by_members
 from prober.monitor.slots import Slot, due_from, missed, slot_at
+from prober.monitor.troubles import not_looked_at
 from prober.monitor.watched import fingerprint, rewatched
 from prober.nouns.base import canonical
 from prober.nouns.facts import Change
-from prober.nouns.incident import Incident, Message
+from prober.nouns.incident import Incident
 from prober.nouns.look import Look
 from prober.nouns.monitor import LookPlan, Target
 
@@ -123,6 +124,7 @@ class Round:
         self.done = Done()
         self._jitter = settings.monitor.jitter_minutes
         self._began = self._last_told = clock.utc()
+        self._troubles: dict[str, list[str]] = {}
 
     async def run(self, *, wait_for_second: bool) -> Done:
         """Make every due look. With `wait_for_second` the second looks are waited for; else a later round makes them.
@@ -392,17 +394,10 @@ class Round:
     def _failed(self, task: Task, why: str) -> None:
         """A look that could not be made is prober's own trouble, never the target's."""
         self.done.failed += 1
+        why = by_members(why)
         self._say(f"{task.target.name}: the {task.name} look of {task.slot.name} could not be made. {why}")
-        now = self._clock.utc()
-        message = Message(
-            id=f"failed.{task.target.name}.{task.name}.{instant(now)[:10]}",
-            kind="monitor",
-            target=task.target.name,
-            time=instant(now),
-            title=f"{task.target.name} could not be looked at",
-            lines=(why, "This says nothing about the server."),
-        )
-        self._history.tell([(message, self._settings.recipients(message, now))])
+        # Told at the end of the round: what one cause keeps from a thousand targets is one message.
+        self._troubles.setdefault(why, []).append(task.target.name)
 
     def _considered(self, looked: Looked, now: datetime) -> Considered:
         """Consider a look and keep it with all that follows from it."""
@@ -560,6 +555,8 @@ class Round:
         and none is left out.
         """
         now = self._clock.utc()
+        if self._troubles:
+            self._history.tell(not_looked_at(self._settings, self._troubles, now))
         night = self._night(now)
         if night is None or night == self._history.mark(_NIGHT):
             return

@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
@@ -120,9 +120,17 @@ class Settings:
 
     def recipients(self, message: Message, now: datetime) -> tuple[tuple[str, str], ...]:
         """Who is told this message, each with the instant from which on: a gate at once, others after quiet hours."""
-        wake = quiet_until(self.monitor.alerts.quiet, self.zone, now) if message.kind != "gate" else None
-        due = instant(wake or now)
-        return tuple((one.name, due) for one in self.monitor.recipients if _is_told(one, message))
+        return self.addressed(message, (one.name for one in self.monitor.recipients if _is_told(one, message)), now)
+
+    def addressed(self, message: Message, names: Iterable[str], now: datetime) -> tuple[tuple[str, str], ...]:
+        """The same for recipients that are named: those of them that may be told it."""
+        due = instant((self.quiet_until(now) if message.kind != "gate" else None) or now)
+        may = {one.name for one in self.monitor.recipients if one.private or not message.private}
+        return tuple((name, due) for name in names if name in may)
+
+    def quiet_until(self, now: datetime) -> datetime | None:
+        """When the quiet hours end in which this instant lies; None outside of them."""
+        return quiet_until(self.monitor.alerts.quiet, self.zone, now)
 
     def _beside(self, name: str) -> Path:
         return self.path.parent / name
@@ -157,11 +165,16 @@ def load_settings(path: Path, today: date) -> Settings:
             for plan in settings.plans_of(target).values():
                 settings.options(target, plan, None, today)
         except Mistake as mistake:
-            words = str(mistake)
-            for option, member in _OPTIONS.items():
-                words = words.replace(option, member)
+            words = by_members(str(mistake))
             raise Mistake(f"{path}:{line_of(path, 'targets', number)}: target {target.name}: {words}") from mistake
     return settings
+
+
+def by_members(words: str) -> str:
+    """The words for a single run, with what the configuration calls the same in place of its options."""
+    for option, member in _OPTIONS.items():
+        words = words.replace(option, member)
+    return words
 
 
 def _waivers(path: Path, probes: Mapping[str, LoadedProbe], model: MaturityModel | None) -> tuple[Waiver, ...]:

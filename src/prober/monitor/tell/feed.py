@@ -17,8 +17,9 @@ _EPOCH = "1970-01-01T00:00:00Z"
 def feed(messages: Iterable[Message], *, title: str, self_url: str) -> str:
     """The feed of the last 200 messages that are not private, the newest first.
 
-    `title` is the feed's name, `self_url` where it can be fetched; the feed's id follows from that, an entry's from the
-    message's id (UUIDs of version 5), so that a reader knows again what it has seen.
+    `title` is the feed's name, `self_url` where it can be fetched; the feed's id follows from that, an entry's from
+    that and the message's id (UUIDs of version 5), so that a reader knows again what it has seen, and takes no message
+    of another monitor for it.
     """
     public: dict[str, Message] = {one.id: one for one in messages if not is_private(one)}
     newest = sorted(public.values(), key=lambda one: (first_moment(one.time, _EPOCH), one.id), reverse=True)
@@ -35,7 +36,7 @@ def feed(messages: Iterable[Message], *, title: str, self_url: str) -> str:
         "  <generator>prober</generator>",
     ]
     for one in shown:
-        lines += _entry(one)
+        lines += _entry(one, self_url)
     lines.append("</feed>")
     return "\n".join(lines) + "\n"
 
@@ -45,13 +46,13 @@ def write_feed(path: Path, messages: Iterable[Message], *, title: str, self_url:
     replace_file(path, feed(messages, title=title, self_url=self_url).encode("utf-8"))
 
 
-def _entry(one: Message) -> list[str]:
+def _entry(one: Message, self_url: str) -> list[str]:
     subject, body = render_text(one)
     when = first_moment(one.time, _EPOCH)
     target = [f'    <category term={quoteattr(clean(one.target))} label="target"/>'] if one.target else []
     return [
         "  <entry>",
-        f"    <id>urn:uuid:{named('message', one.id)}</id>",
+        f"    <id>urn:uuid:{named('message', self_url, one.id)}</id>",
         f"    <title>{escape(subject)}</title>",
         f"    <updated>{when}</updated>",
         f"    <published>{when}</published>",

@@ -45,8 +45,8 @@ async def send(
 ) -> Sent | NotSent:
     """Try once to tell the recipient. Nothing is raised for what the other side or the configuration does wrong.
 
-    It takes no longer than `limits.deadline_seconds` and a moment. A private message is refused here for whoever may
-    not be told, whatever the outbox thought.
+    It takes no longer than `limits.deadline_seconds` and a moment, twice that where a webhook wants a short form. A
+    private message is refused here for whoever may not be told, whatever the outbox thought.
     """
     if is_private(message) and not recipient.private:
         return NotSent(

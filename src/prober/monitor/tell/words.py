@@ -7,6 +7,7 @@ import hashlib
 import re
 
 from prober.export.text import clean
+from prober.nouns.base import JSON, canonical
 from prober.nouns.facts import Change, Side
 from prober.nouns.incident import Incident, Message, Post
 from prober.render.disclaimer import DISCLAIMER, claims
@@ -15,10 +16,13 @@ from prober.render.visible import shortened
 ABOUT = "This is monitoring by prober."
 """Stands in every message, once."""
 _PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_PLAIN = re.compile(r"[!-~]{0,100}")
 _LONGEST_SUBJECT = 160
 _MOST_CHANGES = 20
 """Changes of an incident that are written out: the others are counted."""
 _MOST_INCIDENTS = 50
+_SHORT_LINE, _SHORT_INCIDENTS = 200, 5
+"""Characters of a line, and incidents that are named, where a message has to be short."""
 _NEUTRAL = {
     "opened": "something changed for the worse",
     "closed": "an incident was closed",
@@ -71,9 +75,47 @@ def render_text(message: Message) -> tuple[str, str]:
 def render_json(message: Message) -> bytes:
     """The message as canonical JSON with `schema` and `text`, by the published schema `message`, in UTF-8."""
     subject, body = render_text(message)
-    post = Post(**dict(message), text=f"{subject}\n\n{body}")
-    # Half of a surrogate pair has no bytes in UTF-8; a question mark stands for it, as everywhere.
-    return (post.line() + "\n").encode("utf-8", "replace")
+    post = Post(**dict(message), text="").model_dump(mode="json", by_alias=True)
+    # Its lines were made harmless one by one, so it alone keeps line feeds.
+    whole = {**_harmless(post), "text": f"{subject}\n\n{body}"}
+    return (canonical(whole) + "\n").encode()
+
+
+def in_short(message: Message) -> Message:
+    """The same message for a place that takes no long one: what it is about, how much of it there was, where to read
+    it."""
+    told = [shortened(line, _SHORT_LINE) for line in message.lines[:1]]
+    left = len(message.lines) - len(told)
+    parts = [_number(left, "more line")] if left else []
+    if message.incidents:
+        listed = ", ".join(clean(one.id) for one in message.incidents[:_SHORT_INCIDENTS])
+        parts.append(f"{_number(len(message.incidents), 'incident')} ({listed})")
+    if parts:
+        told.append(f"This place takes no long message. Left out here: {' and '.join(parts)}.")
+    whole = f"`prober history {message.target}`" if message.target else "`prober history`"
+    told.append(f"All of it is in the history: read it with {whole}.")
+    title = shortened(message.title, _SHORT_LINE)
+    return message.model_copy(
+        update={"title": title, "lines": tuple(told), "incidents": (), "private": is_private(message)}
+    )
+
+
+def _number(count: int, what: str) -> str:
+    return f"1 {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def _harmless(value: JSON) -> JSON:
+    """The same value in which every string is one line without anything unseen; what is empty stays so."""
+    match value:
+        case str():
+            # Most of them are names and instants, of which there may be thousands.
+            return value if _PLAIN.fullmatch(value) else clean(value)
+        case list():
+            return [_harmless(one) for one in value]
+        case dict():
+            return {name: _harmless(one) for name, one in value.items()}
+        case _:
+            return value
 
 
 def _subject(message: Message) -> str:
