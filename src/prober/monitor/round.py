@@ -628,12 +628,14 @@ class Round:
             for seen in self._history.changes(target=target, began=since)
             if seen[0] < number
         ]
-        incidents = [*self._history.incidents(open_only=True), *self._history.incidents(closed_since=first)]
+        telling: dict[str, list[_Telling]] = {}
+        for one in (*self._history.incidents(open_only=True), *self._history.incidents(closed_since=first)):
+            telling.setdefault(one.target, []).append(_Telling.of(one))
         found: dict[str, list[Change]] = {}
         for target, change in of_a_night(earlier, listed, rules):
             area = change.key.partition("/")[0]
             is_news = change.judgement != "regression" or area in FOLLOW
-            if is_news and not any(_tells(one, target, change) for one in incidents):
+            if is_news and not any(one.tells(change) for one in telling.get(target, ())):
                 found.setdefault(target, []).append(change)
         return found
 
@@ -669,12 +671,22 @@ class Round:
         return made
 
 
-def _tells(incident: Incident, target: str, change: Change) -> bool:
-    """Whether a change is told by an incident that was open then. An address whose host moved goes with its host."""
-    if incident.target != target or not incident.began <= change.after.started <= (incident.closed or _EVER):
-        return False
-    names = {key.partition("/")[2] for key in incident.keys if area_of(key) in HOSTS.values()}
-    return bool({change.key, change.key.partition("/")[2]} & {*incident.keys, *names})
+@dataclass(frozen=True)
+class _Telling:
+    """What an incident tells of, and while it was open. An address whose host moved goes with its host."""
+
+    began: str
+    closed: str
+    keys: frozenset[str]
+
+    @classmethod
+    def of(cls, incident: Incident) -> "_Telling":
+        hosts = {key.partition("/")[2] for key in incident.keys if area_of(key) in HOSTS.values()}
+        return cls(incident.began, incident.closed or _EVER, frozenset(hosts.union(incident.keys)))
+
+    def tells(self, change: Change) -> bool:
+        is_open = self.began <= change.after.started <= self.closed
+        return is_open and (change.key in self.keys or change.key.partition("/")[2] in self.keys)
 
 
 def task_of(target: Target, name: str, plan: LookPlan, slot: str, part: int, path: Path) -> Task:
