@@ -47,7 +47,7 @@ TELL_EVERY = timedelta(minutes=5)
 LONGEST_ROUND = timedelta(hours=1)
 """A daemon begins no more looks then, so that what belongs between two rounds is done."""
 LONGEST_UNSEEN = 15.0
-"""Real seconds after which it is seen that the clock was moved, or that the monitor is to stop."""
+"""Seconds after which, while looks are being made, it is seen again what came due."""
 SECOND_LOOK_HOURS = 6
 """A suspicion that is older is settled by the next look of its kind instead."""
 REMEMBERED_DAYS = 60
@@ -339,8 +339,10 @@ class Round:
         for task in tasks:
             self._mark(task)
         line.add(sorted(tasks, key=lambda one: one.target.name))
-        # A look that is still to be made may have to be made again, and that comes due after it.
-        return min(self.next_due(now) or now + self._wait, now + self._wait)
+        # A look that is still to be made may have to be made again, and that comes due after it. To find out what is
+        # due is a question to the history about every target, so it is not asked without a pause.
+        due = min(self.next_due(now) or now + self._wait, now + self._wait)
+        return max(due, now + timedelta(seconds=LONGEST_UNSEEN))
 
     def _tell_meanwhile(self, now: datetime) -> None:
         """Send what waits, and show that the monitor lives, beside the looks that are being made."""
