@@ -305,10 +305,10 @@ class Round:
                 elif now >= check or not running:
                     check = self._let_wait(line, now)
                 self._tell_meanwhile(now)
-            except HistoryLost as lost:
+            except Exception as error:
                 # What is under way is finished first: its evidence is recorded by a later round.
-                failure = lost
-                continue
+                failure = failure or error
+                self._put_off(line)
             while (task := line.take()) is not None:
                 running[asyncio.ensure_future(self._one(task))] = task
             if not running:
@@ -346,7 +346,10 @@ class Round:
 
     def _tell_meanwhile(self, now: datetime) -> None:
         """Send what waits, and show that the monitor lives, beside the looks that are being made."""
-        if self._meanwhile is None or (self._telling is not None and not self._telling.done()):
+        if self._telling is not None and self._telling.done():
+            ended, self._telling = self._telling, None
+            ended.result()
+        if self._meanwhile is None or self._telling is not None:
             return
         if not self._urgent and timedelta() <= now - self._last_told < TELL_EVERY:
             return
