@@ -237,6 +237,7 @@ def test_the_sandbox_lists_its_defects(prober: Call) -> None:
     assert [line.split()[0] for line in ended.out.splitlines()] == list(DEFECTS)
 
 
+@DEEP
 @pytest.mark.parametrize("number", some([signal.SIGINT, signal.SIGTERM], every=2))
 def test_the_sandbox_serves_until_it_is_told_to_stop(number: int, tmp_path: Path) -> None:
     with subprocess.Popen(

@@ -31,6 +31,7 @@ from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
+from tests.samples import DEEP
 
 from prober import cli
 from prober.archive import RunFolder
@@ -761,6 +762,7 @@ def documents() -> list[bytes]:
     return [*(json.dumps(one).encode() for one in records), *recorded()]
 
 
+@DEEP
 @pytest.mark.parametrize("environment", ["sandbox", pytest.param("production", marks=pytest.mark.deep)])
 def test_no_secret_comes_through_in_any_dress(
     environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Told

@@ -1,6 +1,7 @@
 """The rules of the house: what a person could forget is a test here."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -21,6 +22,11 @@ from prober.workbench import check_cases, check_rules
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "prober"
 FOLDERS = sorted(path.parent for path in built_in_probes().rglob("probe.py"))
+
+
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def modules() -> Iterator[Path]:
@@ -66,7 +72,7 @@ def test_time_chance_and_ids_come_from_the_clock_alone() -> None:
         where = path.relative_to(SOURCE)
         if where.parts[0] == "sandbox" or where.name == "clock.py":
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             names = (
                 [alias.name for alias in node.names]
                 if isinstance(node, ast.Import)
@@ -93,7 +99,7 @@ def test_the_fhir_models_are_those_of_r4b() -> None:
 
 def test_every_module_says_what_it_is_for() -> None:
     for path in modules():
-        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        docstring = ast.get_docstring(parsed(path))
         assert docstring, path
         assert docstring.split("\n")[0].endswith("."), path
 

@@ -443,6 +443,7 @@ def test_what_only_the_new_book_asks_changes_no_existing_result(leader: Recorded
     assert not any(one.existing for one in found)
 
 
+@DEEP
 def test_misuse_of_diff_is_one_sentence(tmp_path: Path, call: Call) -> None:
     other = tmp_path / "other.yaml"
     other.write_text(TEXT.replace("id: our_rules", "id: their_rules"), encoding="utf-8")

@@ -937,6 +937,7 @@ def test_the_client_certificate_is_shown_to_named_hosts_only(authority: Authorit
     running(main())
 
 
+@DEEP
 def test_files_that_cannot_be_used_are_named(tmp_path: Path, authority: Authority) -> None:
     junk = tmp_path / "junk.pem"
     junk.write_text("no certificate")
@@ -1133,6 +1134,7 @@ def test_a_cancelled_request_leaves_nothing() -> None:
     running(main())
 
 
+@DEEP
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_cancellation_at_any_step_leaves_nothing(authority: Authority, scheme: str) -> None:
     pem = authority.issue("steps", "127.0.0.1")

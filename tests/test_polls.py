@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.samples import examples
+from tests.samples import DEEP, examples
 from tests.test_score_documents import BASE, book, found, ran, scored
 
 from prober import merkle
@@ -730,6 +730,7 @@ def series_of(place: Path, recorded: Path, *, around: tuple[Mapping[str, object]
 
 
 class TestKept:
+    @DEEP
     def test_a_score_with_earlier_runs_remembers_their_polls(
         self, tmp_path: Path, scored_run: Callable[[str], Path]
     ) -> None:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.samples import some
+from tests.samples import DEEP, some
 
 from prober.nouns.evidence import MOST_MEMBERS, crowded, parse_json
 from prober.redact import RedactedBody, Redactor
@@ -110,6 +110,7 @@ def test_no_shape_of_eight_megabytes_takes_longer(name: str, synthetic: bool, pu
     assert isinstance(redacted(data, kind, synthetic=synthetic, public=public), RedactedBody)
 
 
+@DEEP
 def test_the_largest_statement_known_is_read() -> None:
     blobs = (Path(__file__).parent.parent / "fixtures" / "hapi" / "blobs").iterdir()
     data = max(blobs, key=lambda path: path.stat().st_size).read_bytes()

@@ -87,6 +87,7 @@ def references(value: Any) -> Iterator[str]:
             yield from references(item)
 
 
+@DEEP
 def test_every_record_is_valid_r4_and_refers_only_to_records_that_are_there() -> None:
     held = {f"{kind}/{identity}" for kind, records in store().items() for identity in records}
     for kind, records in store().items():
@@ -127,6 +128,7 @@ def test_declared_profiles_are_exactly_those_that_records_claim(outsider: httpx.
         assert set(declared.get("supportedProfile", [])) == claimed
 
 
+@DEEP
 def test_every_declared_read_and_search_parameter_works(outsider: httpx.Client, client: httpx.Client) -> None:
     declared = outsider.get("/metadata").json()["rest"][0]["resource"]
     assert sorted(resource["type"] for resource in declared) == KINDS
@@ -542,6 +544,7 @@ def test_serve_says_when_it_is_ready_and_ends_when_told() -> None:
     assert met == [200]
 
 
+@DEEP
 def test_serve_ends_on_sigterm_and_cleans_up(tmp_path: Path) -> None:
     program = (
         "from prober.sandbox import Sandbox, serve; serve(Sandbox(tls=True), lambda b: print(b.ca_file, flush=True))"

@@ -683,6 +683,7 @@ class TestCoverage:
         assert result.coverage == {"probed": 0, "attested": 0, "declared_only": 0, "unknown": 100}
         assert result.points is None
 
+    @DEEP
     @given(st.lists(st.fractions(min_value=0, max_value=50), min_size=4, max_size=4).filter(any))
     def test_percents_sum_to_one_hundred(self, shares: list[Fraction]) -> None:
         percents = hundredths(dict(zip(KINDS, shares, strict=True)))
