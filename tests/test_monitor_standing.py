@@ -270,7 +270,8 @@ def test_the_night_on_which_a_gate_of_safety_fires_looks_like_any_other_in_the_m
     story.start()
     assert night(3) == closed
     with story.history() as history:
-        assert [(one.kind, one.private) for one in history.incidents(open_only=True)] == [("gate", True)]
+        # On a sandbox the gate only would apply, which is no alarm; what it rests on is told in private.
+        assert [(one.kind, one.private) for one in history.incidents(open_only=True)] == [("change", True)]
 
 
 @pytest.mark.history

@@ -114,12 +114,9 @@ def test_a_rebuilding_that_was_cut_short_is_gone_on_with_and_nothing_else_opens_
             raise KeyboardInterrupt
         return recorded(history, one)
 
-    monkeypatch.setattr(History, "record", once)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as cut, pytest.raises(KeyboardInterrupt):
+        cut.setattr(History, "record", once)
         rebuilt(story)
-    monkeypatch.undo()
-    if not story.database.is_file:
-        monkeypatch.setenv("PROBER_DATABASE", str(story.database.url))
     with pytest.raises(Mistake, match="cut short"):
         story.round(story.day(1, hours=2, minutes=6))
     assert rebuilt(story)[0] == 0

@@ -50,7 +50,7 @@ async def rebuild(settings: Settings, history: History, clock: Clock) -> Rebuilt
             f"{history.shown}: this history holds looks, and is made anew only where it is lost; move it away first."
         )
     done = Rebuilt()
-    found = sorted(_places(settings, done), key=lambda one: (one.started, one.part, one.target.name))
+    found = sorted(_places(settings, done), key=_turn)
     if not found and not done.unread:
         raise Mistake(f"{settings.state / RUNS}: there are no run folders here to make a history of.")
     history.rebuilding(True)
@@ -79,6 +79,11 @@ async def rebuild(settings: Settings, history: History, clock: Clock) -> Rebuilt
     rounds.tell_digests()
     history.rebuilding(False)
     return done
+
+
+def _turn(one: _Place) -> tuple[str, int, str, bool]:
+    """The order in which looks were made. On a clock that stands still the short ones of a target come first."""
+    return one.started, one.part, one.target.name, not isinstance(one.plan.every, int)
 
 
 def _looked(one: _Place, settings: Settings, history: History) -> Looked:
