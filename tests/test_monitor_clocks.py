@@ -62,6 +62,11 @@ def test_an_answer_from_a_cache_is_as_old_as_it_says() -> None:
     assert not are_apart(clocks_apart([old], BASE))
 
 
+def test_without_tls_no_clock_matters() -> None:
+    plain = "http://fhir.example.org/r4"
+    assert clocks_apart([answer(at(timedelta(days=9)), url=f"{plain}/metadata")], plain) is None
+
+
 def test_the_answer_counts_in_which_they_differ_least() -> None:
     odd, right = answer(at(timedelta(days=400))), answer(at(timedelta(seconds=-5)))
     assert clocks_apart([odd, right, odd], BASE) == timedelta(seconds=-5)

@@ -58,12 +58,15 @@ def told(notes: Mapping[str, ClockNote], names: Iterable[str], now: str) -> dict
 
 
 def clocks_apart(exchanges: Iterable[Exchange], base: str) -> timedelta | None:
-    """How far the server's clock is ahead of the monitor's, below zero where it is behind; None where none is told.
+    """How far the server's clock is ahead of the monitor's, below zero where it is behind; None where none is told, or
+    where it does not matter: a base without TLS has no certificate that a clock could judge.
 
     What counts is the answer in which they differ least (`Date`, and `Age` for one from a cache: RFC 9110 section
     6.6.1, RFC 9111 section 5.1), so that no single odd answer makes a clock wrong. Only the base's own host is heard.
     """
     own = _origin(base)
+    if own is None or own[0] != "https":
+        return None
     found = [_ahead(each) for each in exchanges if _origin(each.url) == own]
     return min((one for one in found if one is not None), key=abs, default=None)
 
