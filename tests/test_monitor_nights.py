@@ -203,8 +203,8 @@ def test_a_digest_says_nothing_of_a_private_incident_and_nothing_of_other_target
         "- {name: main, base: THE_SERVER, ca_file: ca.pem, provider: provider.yaml}\n"
         "  - {name: other, base: THE_SERVER, ca_file: ca.pem, provider: provider.yaml}",
     )
-    limited = f'  - {{name: limited, webhook: "{told.url}", kinds: [opened, digest], targets: [other]}}\n'
-    story.config = story.config.replace("recipients:\n", f"recipients:\n{limited}")
+    recipient = f'  - {{name: limited, webhook: "{told.url}", kinds: [opened, digest], targets: [other]}}\n'
+    story.config = story.config.replace("recipients:\n", f"recipients:\n{recipient}")
     story.config += "alerts: {second_look_minutes: 0}\n"
     story.start()
     base = f"https://127.0.0.1:{story.port}/fhir"
